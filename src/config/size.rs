@@ -1,0 +1,22 @@
+//! Sizes as people write them: `512MiB`, `20GiB`.
+use serde::{Deserialize, Deserializer, de::Error};
+
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let number = text.trim_end_matches(|char: char| char.is_ascii_alphabetic());
+    let unit = match &text[number.len()..] {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        other => {
+            return Err(D::Error::custom(format!(
+                "`{other}` is no unit of size: use B, KiB, MiB or GiB"
+            )));
+        }
+    };
+    let number: u64 = number.trim().parse().map_err(D::Error::custom)?;
+    number
+        .checked_mul(unit)
+        .ok_or_else(|| D::Error::custom("the size is too large"))
+}

@@ -1,0 +1,389 @@
+//! Image names, tags, digests and platforms, as the OCI distribution specification has them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use oci_spec::distribution::Reference;
+use serde::{Deserialize, Serialize};
+
+/// The registry that a name without one means.
+const DOCKER_HUB: &str = "docker.io";
+
+/// A text that is not an image reference, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidReference(String);
+
+/// The canonical name of an image, with its registry and without tag or digest:
+/// `docker.io/acme/app`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ImageName {
+    registry: String,
+    path: String,
+}
+
+impl ImageName {
+    /// The registry's host, with its port where it has one: `docker.io`, `localhost:5000`.
+    pub fn registry(&self) -> &str {
+        &self.registry
+    }
+
+    /// The repository inside the registry: `acme/app`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The name as people write it: `docker.io/` left out.
+    pub fn short(&self) -> String {
+        if self.registry == DOCKER_HUB {
+            self.path.clone()
+        } else {
+            self.to_string()
+        }
+    }
+}
+
+impl FromStr for ImageName {
+    type Err = InvalidReference;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let reference: Reference = text
+            .parse()
+            .map_err(|error| InvalidReference(format!("`{}` is no image name: {error}", excerpt(text))))?;
+        let has_tag = text
+            .rsplit('/')
+            .next()
+            .is_some_and(|last| last.contains([':', '@']));
+        if has_tag {
+            return Err(InvalidReference(format!(
+                "`{}` has a tag or a digest: give the image's name alone",
+                excerpt(text)
+            )));
+        }
+        let registry = match reference.registry() {
+            "index.docker.io" | "registry-1.docker.io" => DOCKER_HUB,
+            other => other,
+        };
+        Ok(Self {
+            registry: registry.to_owned(),
+            path: reference.repository().to_owned(),
+        })
+    }
+}
+
+impl TryFrom<String> for ImageName {
+    type Error = InvalidReference;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<ImageName> for String {
+    fn from(name: ImageName) -> Self {
+        name.to_string()
+    }
+}
+
+impl fmt::Display for ImageName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.registry, self.path)
+    }
+}
+
+/// A tag: a name in a registry that may move.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Tag(String);
+
+impl Tag {
+    /// The tag that a reference without one means.
+    pub fn latest() -> Self {
+        Self("latest".to_owned())
+    }
+
+    /// The tag's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Is this a tag under which signatures, attestations and SBOMs are stored
+    /// (`sha256-<hex>` with `.sig`, `.att` or `.sbom`, or bare: cosign's and the referrers' fallback)?
+    pub fn holds_signatures(&self) -> bool {
+        let Some(rest) = self.0.strip_prefix("sha256-") else {
+            return false;
+        };
+        let hex = [".sig", ".att", ".sbom"]
+            .iter()
+            .find_map(|end| rest.strip_suffix(end))
+            .unwrap_or(rest);
+        is_hex(hex, 64)
+    }
+
+    /// Does the tag look like a build cache (`*cache*`)?
+    pub fn holds_cache(&self) -> bool {
+        self.0.to_ascii_lowercase().contains("cache")
+    }
+}
+
+impl FromStr for Tag {
+    type Err = InvalidReference;
+
+    /// `[A-Za-z0-9_][A-Za-z0-9._-]{0,127}`, as the OCI distribution specification says.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut bytes = text.bytes();
+        let first = bytes
+            .next()
+            .is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let rest = bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'));
+        if first && rest && text.len() <= 128 {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidReference(format!("`{}` is no tag", excerpt(text))))
+        }
+    }
+}
+
+impl TryFrom<String> for Tag {
+    type Error = InvalidReference;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Tag> for String {
+    fn from(tag: Tag) -> Self {
+        tag.0
+    }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The SHA-256 of a manifest or a blob: `sha256:<64 hex>`. Never moves.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Digest(String);
+
+impl Digest {
+    /// The digest of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        use sha2::Digest as _;
+        Self(format!("sha256:{}", hex::encode(sha2::Sha256::digest(bytes))))
+    }
+
+    /// The whole text, with `sha256:`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Enough of it for a person to tell it from others: twelve hex digits.
+    pub fn short(&self) -> &str {
+        let start = "sha256:".len();
+        &self.0[start..start + 12]
+    }
+}
+
+impl FromStr for Digest {
+    type Err = InvalidReference;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.strip_prefix("sha256:") {
+            Some(hex) if is_hex(hex, 64) => Ok(Self(text.to_ascii_lowercase())),
+            _ => Err(InvalidReference(format!(
+                "`{}` is no SHA-256 digest",
+                excerpt(text)
+            ))),
+        }
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = InvalidReference;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.0
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What an image runs on, in Go's words as the OCI image specification has them: `linux/arm64/v8`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Platform {
+    /// `linux`, `windows`.
+    pub os: String,
+    /// `amd64`, `arm64`.
+    pub architecture: String,
+    /// `v8`, of an ARM.
+    pub variant: Option<String>,
+}
+
+impl Platform {
+    /// Can an engine of this platform run what was built for `other`?
+    ///
+    /// The variant decides only where both name one: an engine does not report its own.
+    pub fn runs(&self, other: &Platform) -> bool {
+        let variants_differ =
+            matches!((&self.variant, &other.variant), (Some(ours), Some(theirs)) if ours != theirs);
+        self.os == other.os && self.architecture == other.architecture && !variants_differ
+    }
+}
+
+impl FromStr for Platform {
+    type Err = InvalidReference;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts: Vec<&str> = text.split('/').collect();
+        let well_formed =
+            |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        match parts.as_slice() {
+            [os, architecture, variant @ ..] if variant.len() <= 1 && parts.iter().all(well_formed) => {
+                Ok(Self {
+                    os: (*os).to_owned(),
+                    architecture: (*architecture).to_owned(),
+                    variant: variant.first().map(|&variant| variant.to_owned()),
+                })
+            }
+            _ => Err(InvalidReference(format!(
+                "`{}` is no platform like `linux/amd64`",
+                excerpt(text)
+            ))),
+        }
+    }
+}
+
+impl TryFrom<String> for Platform {
+    type Error = InvalidReference;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Platform> for String {
+    fn from(platform: Platform) -> Self {
+        platform.to_string()
+    }
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.os, self.architecture)?;
+        self.variant
+            .as_ref()
+            .map_or(Ok(()), |variant| write!(f, "/{variant}"))
+    }
+}
+
+/// Is `text` exactly `length` hexadecimal digits?
+pub(super) fn is_hex(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The start of a stranger's text, fit for an error message.
+fn excerpt(text: &str) -> String {
+    text.chars().filter(|char| !char.is_control()).take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_canonical_whatever_way_people_write_them() {
+        for (written, canonical, short) in [
+            ("acme/app", "docker.io/acme/app", "acme/app"),
+            ("docker.io/acme/app", "docker.io/acme/app", "acme/app"),
+            ("index.docker.io/acme/app", "docker.io/acme/app", "acme/app"),
+            ("busybox", "docker.io/library/busybox", "library/busybox"),
+            (
+                "ghcr.io/acme/team/app",
+                "ghcr.io/acme/team/app",
+                "ghcr.io/acme/team/app",
+            ),
+            ("localhost:5000/app", "localhost:5000/app", "localhost:5000/app"),
+        ] {
+            let name: ImageName = written.parse().unwrap();
+            assert_eq!(
+                (name.to_string().as_str(), name.short().as_str()),
+                (canonical, short),
+                "{written}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused() {
+        for wrong in [
+            "",
+            "Acme/App",
+            "acme/app:v1",
+            "acme/app@sha256:00",
+            "--flag",
+            "acme/../app",
+            "a b",
+            "acme//app",
+        ] {
+            assert!(wrong.parse::<ImageName>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn tags_are_those_of_the_specification() {
+        for right in ["latest", "v1.2.3", "_x", &"a".repeat(128)] {
+            assert!(right.parse::<Tag>().is_ok(), "{right}");
+        }
+        for wrong in ["", ".x", "-x", "a/b", "a b", "ä", &"a".repeat(129)] {
+            assert!(wrong.parse::<Tag>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn tags_of_signatures_and_caches_are_told_apart() {
+        let hex = "ab".repeat(32);
+        for end in ["", ".sig", ".att", ".sbom"] {
+            assert!(
+                format!("sha256-{hex}{end}")
+                    .parse::<Tag>()
+                    .unwrap()
+                    .holds_signatures(),
+                "{end}"
+            );
+        }
+        assert!(
+            !format!("sha256-{hex}.txt")
+                .parse::<Tag>()
+                .unwrap()
+                .holds_signatures()
+        );
+        assert!(!"sha256-abc".parse::<Tag>().unwrap().holds_signatures());
+        assert!("buildcache-main".parse::<Tag>().unwrap().holds_cache());
+        assert!(!"v1".parse::<Tag>().unwrap().holds_cache());
+    }
+
+    #[test]
+    fn a_platform_runs_its_own_kind() {
+        let engine: Platform = "linux/arm64".parse().unwrap();
+        assert!(engine.runs(&"linux/arm64/v8".parse().unwrap()));
+        assert!(!engine.runs(&"linux/amd64".parse().unwrap()));
+        assert!("linux".parse::<Platform>().is_err());
+        assert!("linux/a/b/c".parse::<Platform>().is_err());
+    }
+}

@@ -1,0 +1,26 @@
+//! The words of the project as types: parsing and rules, no I/O.
+//!
+//! Data goes one way: a [`Push`] is resolved to a [`Source`], planned as a [`Plan`], judged with a
+//! [`Verdict`] and shown as a [`CheckState`] and a [`StatusState`].
+
+mod claim;
+mod commit;
+mod evidence;
+mod id;
+mod image;
+mod plan;
+mod push;
+mod repo;
+mod report;
+mod verdict;
+
+pub use claim::{Claim, Fate, JudgedClaim, Place};
+pub use commit::{CommitSha, InvalidCommitSha};
+pub use evidence::{Binding, Evidence, Source};
+pub use id::{DeliveryId, PushId, RunId};
+pub use image::{Digest, ImageName, InvalidReference, Platform, Tag};
+pub use plan::{Limits, Network, Plan, Profile, Step, StepKind};
+pub use push::{Decision, Ignored, Push};
+pub use repo::{InstallationId, InvalidRepoName, Repo, RepoId, RepoName, Visibility};
+pub use report::{CheckState, Conclusion, Progress, StatusState, StatusValue};
+pub use verdict::{Cause, Outcome, StepResult, Verdict};

@@ -1,0 +1,101 @@
+//! What is to be tested, and within which bounds.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sha2::Digest as _;
+
+/// How tightly a container is held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// The capabilities that ordinary entrypoints need; a writable root file system.
+    #[default]
+    Compatible,
+    /// No capability; a read-only root file system with a small `/tmp`.
+    Strict,
+}
+
+impl Profile {
+    /// The word of the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Compatible => "compatible",
+            Self::Strict => "strict",
+        }
+    }
+}
+
+/// What a container can reach.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Network {
+    /// Nothing.
+    #[default]
+    None,
+    /// The world, but no other container.
+    Bridge,
+}
+
+/// The ceilings of one step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Total time.
+    pub timeout: Duration,
+    /// Time without output.
+    pub idle_timeout: Duration,
+    /// Memory in bytes; there is no swap beside it.
+    pub memory_bytes: u64,
+    /// Processors, in billionths of one.
+    pub nano_cpus: u64,
+    /// Processes and threads.
+    pub pids: u32,
+    /// Bytes that the container may write to its own file system.
+    pub disk_bytes: u64,
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepKind {
+    /// `docker run IMAGE ARGS…`; the exit code decides.
+    Run {
+        /// What follows the image's name.
+        args: Vec<String>,
+        /// In place of the image's own entrypoint, where given.
+        entrypoint: Option<Vec<String>>,
+        /// Added to the image's environment.
+        env: BTreeMap<String, String>,
+    },
+}
+
+/// One entry of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Shown to users; unique in its plan.
+    pub name: String,
+    /// What it does.
+    pub kind: StepKind,
+}
+
+/// What is to be tested in one image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// In order.
+    pub steps: Vec<Step>,
+    /// How tightly the containers are held.
+    pub profile: Profile,
+    /// What they can reach.
+    pub network: Network,
+    /// The ceilings of each step.
+    pub limits: Limits,
+}
+
+impl Plan {
+    /// A name for exactly this plan: part of a run's key.
+    pub fn fingerprint(&self) -> String {
+        let json = serde_json::to_vec(self).expect("a plan is plain data");
+        hex::encode(&sha2::Sha256::digest(json)[..16])
+    }
+}

@@ -1,0 +1,308 @@
+//! What came of a run.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::id::RunId;
+
+/// The row of the table of verdicts that a run ended in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Every step passed.
+    Passed,
+    /// The tests said no, or a limit of the image's own making bit.
+    Failed,
+    /// The tests took too long, or were silent for too long.
+    TimedOut,
+    /// Somebody must act before the image can be judged.
+    ActionRequired,
+    /// Trouble that is not the image's outlasted our patience.
+    Trouble,
+    /// A newer digest of the same tag took its place, or somebody cancelled it.
+    Cancelled,
+}
+
+impl Outcome {
+    /// The word of the API and the pages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed_out",
+            Self::ActionRequired => "action_required",
+            Self::Trouble => "trouble",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Is this what the image itself says, so that asking it again is idle?
+    pub fn is_judgement(self) -> bool {
+        matches!(self, Self::Passed | Self::Failed | Self::TimedOut)
+    }
+}
+
+/// Why a step ended as it did: a cause that a person can act on, not a code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "cause")]
+pub enum Cause {
+    /// Exit code 0.
+    Passed,
+    /// The tests' own exit code.
+    ExitCode {
+        /// Not zero.
+        code: i64,
+    },
+    /// The tests failed, and their output says that they wanted a network they were not given.
+    NeedsNetwork {
+        /// Not zero.
+        code: i64,
+    },
+    /// The kernel killed the step at its memory limit.
+    OutOfMemory {
+        /// The limit.
+        limit_bytes: u64,
+    },
+    /// The total time was up.
+    TimedOut {
+        /// The limit.
+        after: Duration,
+    },
+    /// There was no output for too long.
+    Silent {
+        /// The limit.
+        after: Duration,
+    },
+    /// More was written to the container's file system than is allowed.
+    DiskFull {
+        /// The limit.
+        limit_bytes: u64,
+    },
+    /// More was printed than is allowed.
+    TooMuchOutput {
+        /// The limit.
+        limit_bytes: u64,
+    },
+    /// The image has no entrypoint, and `test` ran the shell's own builtin: exit 1, no output.
+    ShellTestBuiltin,
+    /// The command is not in the image.
+    CommandNotFound {
+        /// What was asked for.
+        command: String,
+    },
+    /// The command is in the image and cannot be executed.
+    NotExecutable {
+        /// What was asked for.
+        command: String,
+    },
+    /// The program is of another platform, or no program.
+    ExecFormat,
+    /// The image's configuration cannot be run safely, or at all.
+    NotRunnable {
+        /// A sentence saying what is wrong with it.
+        reason: String,
+    },
+}
+
+impl Cause {
+    /// The row of the table of verdicts that this cause belongs to.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Passed => Outcome::Passed,
+            Self::ExitCode { .. }
+            | Self::NeedsNetwork { .. }
+            | Self::OutOfMemory { .. }
+            | Self::DiskFull { .. }
+            | Self::TooMuchOutput { .. } => Outcome::Failed,
+            Self::TimedOut { .. } | Self::Silent { .. } => Outcome::TimedOut,
+            Self::ShellTestBuiltin
+            | Self::CommandNotFound { .. }
+            | Self::NotExecutable { .. }
+            | Self::ExecFormat
+            | Self::NotRunnable { .. } => Outcome::ActionRequired,
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Passed => f.write_str("passed"),
+            Self::ExitCode { code } => write!(f, "exit code {code}"),
+            Self::NeedsNetwork { code } => {
+                write!(f, "exit code {code}: needs the network: set `network: bridge`")
+            }
+            Self::OutOfMemory { limit_bytes } => write!(f, "out of memory (limit {})", Bytes(*limit_bytes)),
+            Self::TimedOut { after } => write!(f, "timed out after {}", Elapsed(*after)),
+            Self::Silent { after } => write!(f, "no output for {}", Elapsed(*after)),
+            Self::DiskFull { limit_bytes } => {
+                write!(f, "wrote too much to disk (limit {})", Bytes(*limit_bytes))
+            }
+            Self::TooMuchOutput { limit_bytes } => {
+                write!(f, "printed too much (limit {})", Bytes(*limit_bytes))
+            }
+            Self::ShellTestBuiltin => f.write_str("no test command: the shell's own test builtin ran"),
+            Self::CommandNotFound { command } => {
+                write!(f, "no test command: `{command}` is not in the image")
+            }
+            Self::NotExecutable { command } => write!(f, "no test command: `{command}` is not executable"),
+            Self::ExecFormat => {
+                f.write_str("not a runnable image: its program is not for this platform (exec format error)")
+            }
+            Self::NotRunnable { reason } => write!(f, "not a runnable image: {reason}"),
+        }
+    }
+}
+
+/// What came of one step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepResult {
+    /// The step's name in its plan.
+    pub name: String,
+    /// Why it ended as it did.
+    #[serde(flatten)]
+    pub cause: Cause,
+    /// From the container's start to its end.
+    pub duration: Duration,
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The row of the table of verdicts.
+    pub outcome: Outcome,
+    /// One line: why.
+    pub title: String,
+    /// Those steps that ran.
+    pub steps: Vec<StepResult>,
+    /// The run that took this one's place.
+    pub superseded_by: Option<RunId>,
+}
+
+impl Verdict {
+    /// A verdict that no step was needed for.
+    pub fn without_steps(outcome: Outcome, title: impl Into<String>) -> Self {
+        Self {
+            outcome,
+            title: title.into(),
+            steps: Vec::new(),
+            superseded_by: None,
+        }
+    }
+
+    /// The verdict on a run whose steps ended so: the first one that did not pass decides.
+    pub fn of_steps(steps: Vec<StepResult>) -> Self {
+        let failed = steps
+            .iter()
+            .filter(|step| step.cause != Cause::Passed)
+            .collect::<Vec<_>>();
+        let total: Duration = steps.iter().map(|step| step.duration).sum();
+        let (outcome, title) = match failed.as_slice() {
+            [] => (
+                Outcome::Passed,
+                format!("{} passed in {}", steps.len(), Elapsed(total)),
+            ),
+            [one] if steps.len() == 1 => (one.cause.outcome(), format!("{}: {}", one.name, one.cause)),
+            [one] => (
+                one.cause.outcome(),
+                format!("{}: {}, {} passed", one.name, one.cause, steps.len() - 1),
+            ),
+            [first, ..] => (
+                first.cause.outcome(),
+                format!(
+                    "{} failed, {} passed in {}",
+                    failed.len(),
+                    steps.len() - failed.len(),
+                    Elapsed(total)
+                ),
+            ),
+        };
+        Self {
+            outcome,
+            title,
+            steps,
+            superseded_by: None,
+        }
+    }
+}
+
+/// A duration as people say it: `1m 12s`, `4.2s`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Elapsed(pub(crate) Duration);
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+            (0, 0, 0..10) => write!(f, "{:.1}s", self.0.as_secs_f64()),
+            (0, 0, seconds) => write!(f, "{seconds}s"),
+            (0, minutes, 0) => write!(f, "{minutes}m"),
+            (0, minutes, seconds) => write!(f, "{minutes}m {seconds}s"),
+            (hours, minutes, _) => write!(f, "{hours}h {minutes}m"),
+        }
+    }
+}
+
+/// A size as people say it: `2 GiB`, `1.5 MiB`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bytes(pub(crate) u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+        let Some((unit, size)) = UNITS.iter().find(|(_, size)| self.0 >= *size) else {
+            return write!(f, "{} B", self.0);
+        };
+        if self.0.is_multiple_of(*size) {
+            write!(f, "{} {unit}", self.0 / size)
+        } else {
+            let tenths = self.0 / (size / 10).max(1);
+            write!(f, "{}.{} {unit}", tenths / 10, tenths % 10)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(name: &str, cause: Cause) -> StepResult {
+        StepResult {
+            name: name.to_owned(),
+            cause,
+            duration: Duration::from_secs(36),
+        }
+    }
+
+    #[test]
+    fn the_title_names_the_one_failing_step_or_counts() {
+        let verdict = Verdict::of_steps(vec![
+            step("unit", Cause::Passed),
+            step("api", Cause::ExitCode { code: 3 }),
+        ]);
+        assert_eq!(
+            (verdict.outcome, verdict.title.as_str()),
+            (Outcome::Failed, "api: exit code 3, 1 passed")
+        );
+        let verdict = Verdict::of_steps(vec![step("unit", Cause::Passed), step("api", Cause::Passed)]);
+        assert_eq!(
+            (verdict.outcome, verdict.title.as_str()),
+            (Outcome::Passed, "2 passed in 1m 12s")
+        );
+        let failed = || step("x", Cause::ExitCode { code: 1 });
+        let verdict = Verdict::of_steps(vec![failed(), failed(), step("y", Cause::Passed)]);
+        assert_eq!(verdict.title, "2 failed, 1 passed in 1m 48s");
+    }
+
+    #[test]
+    fn sizes_and_times_read_as_people_say_them() {
+        assert_eq!(Bytes(2 << 30).to_string(), "2 GiB");
+        assert_eq!(Bytes((3 << 20) / 2).to_string(), "1.5 MiB");
+        assert_eq!(Bytes(12).to_string(), "12 B");
+        assert_eq!(Elapsed(Duration::from_millis(4_210)).to_string(), "4.2s");
+        assert_eq!(Elapsed(Duration::from_mins(15)).to_string(), "15m");
+        assert_eq!(Elapsed(Duration::from_mins(90)).to_string(), "1h 30m");
+    }
+}
