@@ -34,6 +34,14 @@ macro_rules! id {
                 text.parse().map(Self)
             }
         }
+
+        impl TryFrom<String> for $name {
+            type Error = uuid::Error;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                text.parse()
+            }
+        }
     };
 }
 

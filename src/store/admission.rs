@@ -1,0 +1,311 @@
+//! From a push to its run: found, made, or overtaken by a newer digest of the same tag.
+
+use sqlx::FromRow;
+
+use super::db::{Tx, args};
+use super::jobs::{JobKind, Lease, NewJob};
+use super::record::json;
+use super::stages::run_id;
+use super::{Store, StoreError};
+use crate::clock::UnixMillis;
+use crate::model::{
+    Digest, ImageName, JudgedClaim, Outcome, Plan, Platform, PushId, RunId, Source, Tag, Verdict, Visibility,
+};
+
+/// What is known once a push has led to a commit.
+#[derive(Clone, Debug)]
+pub struct NewRun {
+    /// Repository, commit, evidence and binding.
+    pub source: Source,
+    /// The image.
+    pub image: ImageName,
+    /// Who may pull it.
+    pub image_visibility: Visibility,
+    /// The manifest of the platform under test.
+    pub digest: Digest,
+    /// What it is tested on.
+    pub platform: Platform,
+    /// Every claim found, with its fate.
+    pub claims: Vec<JudgedClaim>,
+    /// What is to be tested.
+    pub plan: Plan,
+    /// What names it in its check and its status: the image, and a variant or platform where it has one.
+    pub context: String,
+    /// The tag that was pushed.
+    pub tag: Tag,
+    /// When the registry was asked what the tag means.
+    pub seen_at: UnixMillis,
+}
+
+/// What became of a push that led to a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// A run was made, and those took a back seat whose last tag it took.
+    Made {
+        /// The new run.
+        run: RunId,
+        /// Runs that nobody needs any more.
+        superseded: Vec<RunId>,
+    },
+    /// The digest has its run already: the tag joined it.
+    Joined(RunId),
+    /// The tag means a newer digest by now, and this run tests it.
+    Overtaken(RunId),
+}
+
+/// The newest attempt of a key.
+#[derive(FromRow)]
+struct Known {
+    id: String,
+    stage: String,
+    outcome: Option<String>,
+    superseded_by: Option<String>,
+    attempt: i64,
+}
+
+impl Known {
+    /// Need the digest not be tested again? One that has a verdict of its own keeps it; one that trouble or
+    /// a missing piece kept from a verdict gets another chance.
+    fn serves(&self) -> bool {
+        let judged = [Outcome::Passed, Outcome::Failed, Outcome::TimedOut]
+            .iter()
+            .any(|outcome| self.outcome.as_deref() == Some(outcome.as_str()));
+        self.superseded_by.is_none() && (self.stage != "finished" || judged)
+    }
+}
+
+/// The columns that say which runs are about the same thing.
+struct Key<'a> {
+    repo: i64,
+    image: String,
+    platform: String,
+    commit: &'a str,
+}
+
+impl Store {
+    /// Ends a push in a run: finds it, or makes it and its jobs.
+    pub async fn admit(&self, held: &Lease, push: PushId, new: &NewRun) -> Result<Admission, StoreError> {
+        let mut tx = self.db.begin().await?;
+        self.complete_in(&mut tx, held).await?;
+        self.remember_repo(&mut tx, new).await?;
+        let admission = self.place(&mut tx, push, new).await?;
+        let (stage, run) = match &admission {
+            Admission::Made { run, .. } | Admission::Joined(run) => ("run", run),
+            Admission::Overtaken(run) => ("superseded", run),
+        };
+        tx.execute(
+            "UPDATE pushes SET stage = $2, run_id = $3, reason = NULL WHERE id = $1",
+            args![push.to_string(), stage, run.to_string()],
+        )
+        .await?;
+        tx.commit().await?;
+        self.bell.notify_waiters();
+        Ok(admission)
+    }
+
+    async fn remember_repo(&self, tx: &mut Tx, new: &NewRun) -> Result<(), StoreError> {
+        let repo = &new.source.repo;
+        tx.execute(
+            "INSERT INTO repos (id, name, private, default_branch, installation_id) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (id) DO UPDATE SET name = excluded.name, private = excluded.private,
+                default_branch = excluded.default_branch, installation_id = excluded.installation_id",
+            args![
+                repo.id.0,
+                repo.name.to_string(),
+                repo.visibility == Visibility::Private,
+                repo.default_branch.as_str(),
+                repo.installation.0
+            ],
+        )
+        .await
+        .map(drop)
+    }
+
+    async fn place(&self, tx: &mut Tx, push: PushId, new: &NewRun) -> Result<Admission, StoreError> {
+        let key = Key {
+            repo: new.source.repo.id.0,
+            image: new.image.to_string(),
+            platform: new.platform.to_string(),
+            commit: new.source.commit.as_str(),
+        };
+        if let Some(newer) = self.newer_holder(tx, &key, new).await? {
+            return Ok(Admission::Overtaken(newer));
+        }
+        let known: Option<Known> = tx
+            .row(
+                "SELECT id, stage, outcome, superseded_by, attempt FROM runs
+                 WHERE repo_id = $1 AND image = $2 AND platform = $3 AND commit_sha = $4 AND digest = $5
+                   AND plan_fingerprint = $6 ORDER BY attempt DESC LIMIT 1",
+                args![
+                    key.repo,
+                    key.image.as_str(),
+                    key.platform.as_str(),
+                    key.commit,
+                    new.digest.as_str(),
+                    new.plan.fingerprint()
+                ],
+            )
+            .await?;
+        let (run, fresh) = match &known {
+            Some((id, stage, outcome, None, _)) if stage != "finished" || judged(outcome) => {
+                (run_id(id)?, false)
+            }
+            other => {
+                let attempt = other.as_ref().map_or(1, |(.., attempt)| attempt + 1);
+                (self.insert_run(tx, push, new, attempt).await?, true)
+            }
+        };
+        self.tag(tx, run, new).await?;
+        let superseded = self.supersede(tx, &key, new, run).await?;
+        Ok(if fresh {
+            Admission::Made { run, superseded }
+        } else {
+            Admission::Joined(run)
+        })
+    }
+
+    /// The run of another digest that holds the tag and saw it later than this push did.
+    async fn newer_holder(
+        &self,
+        tx: &mut Tx,
+        key: &Key<'_>,
+        new: &NewRun,
+    ) -> Result<Option<RunId>, StoreError> {
+        let row: Option<(String,)> = tx
+            .row(
+                "SELECT r.id FROM run_tags AS t JOIN runs AS r ON r.id = t.run_id
+                 WHERE r.repo_id = $1 AND r.commit_sha = $2 AND r.image = $3 AND r.platform = $4
+                   AND t.tag = $5 AND t.superseded_by IS NULL AND r.digest <> $6 AND t.seen_at > $7
+                 ORDER BY t.seen_at DESC LIMIT 1",
+                args![
+                    key.repo,
+                    key.commit,
+                    key.image.as_str(),
+                    key.platform.as_str(),
+                    new.tag.as_str(),
+                    new.digest.as_str(),
+                    new.seen_at
+                ],
+            )
+            .await?;
+        row.map(|(id,)| run_id(&id)).transpose()
+    }
+
+    async fn insert_run(
+        &self,
+        tx: &mut Tx,
+        push: PushId,
+        new: &NewRun,
+        attempt: i64,
+    ) -> Result<RunId, StoreError> {
+        let run = RunId::new();
+        tx.execute(
+            "INSERT INTO runs (id, repo_id, image, digest, platform, commit_sha, plan_fingerprint, attempt,
+                image_private, evidence, binding, claims, plan, context, stage, delivery_id, created_at)
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 'queued', delivery_id, $15
+             FROM pushes WHERE id = $16",
+            args![
+                run.to_string(),
+                new.source.repo.id.0,
+                new.image.to_string(),
+                new.digest.as_str(),
+                new.platform.to_string(),
+                new.source.commit.as_str(),
+                new.plan.fingerprint(),
+                attempt,
+                new.image_visibility == Visibility::Private,
+                json(&new.source.evidence),
+                json(&new.source.binding),
+                json(&new.claims),
+                json(&new.plan),
+                new.context.as_str(),
+                self.clock.now(),
+                push.to_string()
+            ],
+        )
+        .await?;
+        self.note_in(
+            tx,
+            run,
+            &format!("Tag `{}` was resolved to {}", new.tag, new.digest),
+        )
+        .await?;
+        self.open_reports(tx, run).await?;
+        self.wake(
+            tx,
+            NewJob {
+                kind: JobKind::Test,
+                subject: run.to_string(),
+                lane: None,
+            },
+        )
+        .await?;
+        Ok(run)
+    }
+
+    async fn tag(&self, tx: &mut Tx, run: RunId, new: &NewRun) -> Result<(), StoreError> {
+        let added = tx
+            .execute(
+                "INSERT INTO run_tags (run_id, tag, seen_at) VALUES ($1, $2, $3)
+                 ON CONFLICT (run_id, tag) DO UPDATE SET seen_at = excluded.seen_at, superseded_by = NULL
+                 WHERE run_tags.superseded_by IS NOT NULL",
+                args![run.to_string(), new.tag.as_str(), new.seen_at],
+            )
+            .await?;
+        if added > 0 {
+            self.note_in(tx, run, &format!("The image is tagged `{}`", new.tag))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Takes the tag from the runs of other digests, and ends those that held no other.
+    async fn supersede(
+        &self,
+        tx: &mut Tx,
+        key: &Key<'_>,
+        new: &NewRun,
+        successor: RunId,
+    ) -> Result<Vec<RunId>, StoreError> {
+        let losers: Vec<(String,)> = tx
+            .rows(
+                "UPDATE run_tags SET superseded_by = $1 WHERE tag = $2 AND superseded_by IS NULL AND run_id IN (
+                    SELECT id FROM runs WHERE repo_id = $3 AND commit_sha = $4 AND image = $5 AND platform = $6
+                      AND digest <> $7)
+                 RETURNING run_id",
+                args![
+                    successor.to_string(),
+                    new.tag.as_str(),
+                    key.repo,
+                    key.commit,
+                    key.image.as_str(),
+                    key.platform.as_str(),
+                    new.digest.as_str()
+                ],
+            )
+            .await?;
+        let mut superseded = Vec::new();
+        for (loser,) in losers {
+            let ended = tx
+                .execute(
+                    "UPDATE runs SET superseded_by = $2 WHERE id = $1 AND superseded_by IS NULL AND NOT EXISTS (
+                        SELECT 1 FROM run_tags WHERE run_id = $1 AND superseded_by IS NULL)",
+                    args![loser.as_str(), successor.to_string()],
+                )
+                .await?;
+            if ended > 0 {
+                let loser = run_id(&loser)?;
+                let verdict = Verdict {
+                    superseded_by: Some(successor),
+                    ..Verdict::without_steps(
+                        Outcome::Cancelled,
+                        format!("superseded: tag `{}` now means {}", new.tag, new.digest.short()),
+                    )
+                };
+                self.finish_in(tx, loser, &verdict).await?;
+                superseded.push(loser);
+            }
+        }
+        Ok(superseded)
+    }
+}

@@ -1,0 +1,52 @@
+//! Images that an Engine holds because of us, so that the cache can be kept within its bound.
+
+use sqlx::FromRow;
+
+use super::db::args;
+use super::{Store, StoreError};
+use crate::model::Digest;
+
+/// An image on an Engine.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct HeldImage {
+    /// Its manifest.
+    #[sqlx(try_from = "String")]
+    pub digest: Digest,
+    /// What the Engine was told to pull.
+    pub reference: String,
+}
+
+impl Store {
+    /// The Engine pulled an image for us, or used it again.
+    pub async fn image_used(&self, engine: &str, image: &HeldImage) -> Result<(), StoreError> {
+        self.db
+            .execute(
+                "INSERT INTO images (engine, digest, reference, used_at) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (engine, digest) DO UPDATE SET used_at = excluded.used_at, reference = excluded.reference",
+                args![engine, image.digest.as_str(), image.reference.as_str(), self.clock.now()],
+            )
+            .await
+            .map(drop)
+    }
+
+    /// What an Engine holds because of us, the longest unused first.
+    pub async fn images_on(&self, engine: &str) -> Result<Vec<HeldImage>, StoreError> {
+        self.db
+            .rows(
+                "SELECT digest, reference FROM images WHERE engine = $1 ORDER BY used_at",
+                args![engine],
+            )
+            .await
+    }
+
+    /// An Engine holds an image no more.
+    pub async fn image_gone(&self, engine: &str, digest: &Digest) -> Result<(), StoreError> {
+        self.db
+            .execute(
+                "DELETE FROM images WHERE engine = $1 AND digest = $2",
+                args![engine, digest.as_str()],
+            )
+            .await
+            .map(drop)
+    }
+}

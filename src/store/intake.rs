@@ -1,0 +1,211 @@
+//! The way in: one writer takes deliveries, many requests to a transaction.
+//!
+//! A request is answered after its delivery is durable. Those that arrive while a transaction is being
+//! made durable share the next one, so that the disk is waited for once for all of them.
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::db::{Tx, args};
+use super::jobs::{JobKind, NewJob};
+use super::{Store, StoreError};
+use crate::model::{Decision, DeliveryId, Push, PushId};
+
+/// Deliveries to a transaction.
+const BATCH: usize = 64;
+
+/// Deliveries that may wait for the writer; beyond it the door says so.
+const WAITING: usize = 4096;
+
+/// A delivery at the door.
+#[derive(Clone, Debug)]
+pub struct NewDelivery {
+    /// Its id.
+    pub id: DeliveryId,
+    /// `dockerhub`, `github`.
+    pub sender: &'static str,
+    /// What kind of event it is: `push`, or GitHub's `X-GitHub-Event`.
+    pub event: String,
+    /// The sender's own id of the event, where it has one.
+    pub event_id: Option<String>,
+    /// As it arrived, or of GitHub's the fields in use.
+    pub body: String,
+    /// Queued or ignored.
+    pub decision: Decision,
+    /// Why.
+    pub reason: String,
+    /// What is to be resolved.
+    pub pushes: Vec<Push>,
+    /// Must its event be acted on by a job of its own?
+    pub acts: bool,
+}
+
+/// What became of a delivery at the writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is durable.
+    Stored,
+    /// The sender's event was here before, as this delivery.
+    Duplicate(DeliveryId),
+    /// Too many wait already; nothing was stored.
+    Flooded,
+    /// The store did not take it.
+    Refused,
+}
+
+struct Waiting {
+    delivery: NewDelivery,
+    answer: oneshot::Sender<Taken>,
+}
+
+/// The door to the writer. Cheap to clone; the writer ends when the last one is dropped.
+#[derive(Clone, Debug)]
+pub struct Intake {
+    queue: mpsc::Sender<Waiting>,
+}
+
+impl std::fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Waiting({})", self.delivery.id)
+    }
+}
+
+impl Intake {
+    /// Starts the writer.
+    pub fn start(store: Store) -> Self {
+        let (queue, waiting) = mpsc::channel(WAITING);
+        tokio::spawn(write(store, waiting));
+        Self { queue }
+    }
+
+    /// Hands a delivery to the writer and waits until it is durable, or is not.
+    pub async fn take(&self, delivery: NewDelivery) -> Taken {
+        let (answer, taken) = oneshot::channel();
+        match self.queue.try_send(Waiting { delivery, answer }) {
+            Ok(()) => taken.await.unwrap_or(Taken::Refused),
+            Err(mpsc::error::TrySendError::Full(_)) => Taken::Flooded,
+            Err(mpsc::error::TrySendError::Closed(_)) => Taken::Refused,
+        }
+    }
+}
+
+async fn write(store: Store, mut waiting: mpsc::Receiver<Waiting>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while waiting.recv_many(&mut batch, BATCH).await > 0 {
+        match store_all(&store, &batch).await {
+            Ok(taken) => answer(batch.drain(..).zip(taken)),
+            // One row may be the cause: each is tried alone, so that it takes no other with it.
+            Err(error) if batch.len() > 1 => {
+                tracing::warn!(%error, deliveries = batch.len(), "cannot store deliveries together, trying each alone");
+                for one in batch.drain(..) {
+                    let taken = store_all(&store, std::slice::from_ref(&one)).await;
+                    answer(std::iter::once((
+                        one,
+                        taken.map_or_else(|error| refused(&error), |taken| taken[0]),
+                    )));
+                }
+            }
+            Err(error) => {
+                let taken = refused(&error);
+                answer(batch.drain(..).map(|one| (one, taken)));
+            }
+        }
+        store.bell.notify_waiters();
+    }
+}
+
+fn refused(error: &StoreError) -> Taken {
+    tracing::error!(%error, "cannot store a delivery");
+    Taken::Refused
+}
+
+fn answer(batch: impl Iterator<Item = (Waiting, Taken)>) {
+    for (one, taken) in batch {
+        // The requester may have gone: the delivery is durable all the same.
+        let _ = one.answer.send(taken);
+    }
+}
+
+async fn store_all(store: &Store, batch: &[Waiting]) -> Result<Vec<Taken>, StoreError> {
+    let mut tx = store.db.begin().await?;
+    let mut taken = Vec::with_capacity(batch.len());
+    for one in batch {
+        taken.push(store.take_in(&mut tx, &one.delivery).await?);
+    }
+    tx.commit().await?;
+    Ok(taken)
+}
+
+impl Store {
+    async fn take_in(&self, tx: &mut Tx, delivery: &NewDelivery) -> Result<Taken, StoreError> {
+        let id = delivery.id.to_string();
+        let now = self.clock.now();
+        let added = tx
+            .execute(
+                "INSERT INTO deliveries (id, sender, event, event_id, body, decision, reason, received_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+                args![
+                    id.as_str(),
+                    delivery.sender,
+                    delivery.event.as_str(),
+                    delivery.event_id.clone(),
+                    delivery.body.as_str(),
+                    delivery.decision.as_str(),
+                    delivery.reason.as_str(),
+                    now
+                ],
+            )
+            .await?;
+        if added == 0 {
+            return Self::first_of(tx, delivery).await.map(Taken::Duplicate);
+        }
+        for push in &delivery.pushes {
+            let push_id = PushId::new().to_string();
+            tx.execute(
+                "INSERT INTO pushes (id, delivery_id, image, tag, stage, received_at)
+                 VALUES ($1, $2, $3, $4, 'received', $5)",
+                args![
+                    push_id.as_str(),
+                    id.as_str(),
+                    push.image.to_string(),
+                    push.tag.as_str(),
+                    now
+                ],
+            )
+            .await?;
+            // Two pushes of one tag are resolved one after the other, so that the later one wins.
+            let lane = Some(format!("resolve {}:{}", push.image, push.tag));
+            self.wake(
+                tx,
+                NewJob {
+                    kind: JobKind::Resolve,
+                    subject: push_id,
+                    lane,
+                },
+            )
+            .await?;
+        }
+        if delivery.acts {
+            self.wake(
+                tx,
+                NewJob {
+                    kind: JobKind::GithubEvent,
+                    subject: id,
+                    lane: None,
+                },
+            )
+            .await?;
+        }
+        Ok(Taken::Stored)
+    }
+
+    async fn first_of(tx: &mut Tx, delivery: &NewDelivery) -> Result<DeliveryId, StoreError> {
+        let row: Option<(String,)> = tx
+            .row(
+                "SELECT id FROM deliveries WHERE sender = $1 AND event_id = $2",
+                args![delivery.sender, delivery.event_id.clone()],
+            )
+            .await?;
+        row.and_then(|(id,)| id.parse().ok())
+            .ok_or_else(|| StoreError::Corrupt(format!("delivery {} is there and is not", delivery.id)))
+    }
+}

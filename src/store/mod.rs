@@ -1,0 +1,131 @@
+//! What must survive: deliveries, pushes, runs, logs, what GitHub should show, and the queue.
+//!
+//! Only this part speaks SQL. A stage's result and the next job are written in one transaction, which
+//! names the lease of the job that found it out: work whose lease was lost changes nothing.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::clock::Clock;
+
+mod admission;
+mod db;
+mod deliveries;
+mod error;
+mod images;
+mod intake;
+mod jobs;
+mod logs;
+mod pushes;
+mod record;
+mod reports;
+mod retention;
+mod runs;
+mod stages;
+
+pub use admission::{Admission, NewRun};
+pub use deliveries::{Delivery, DeliverySummary};
+pub use error::StoreError;
+pub use images::HeldImage;
+pub use intake::{Intake, NewDelivery, Taken};
+pub use jobs::{JobKind, Lease, QueueDepth};
+pub use pushes::{PushRecord, PushStage};
+pub use reports::{DueCheck, DueStatus};
+pub use retention::Purged;
+pub use runs::{Run, RunEvent, RunFilter, RunTag, Stage};
+pub use stages::Rerun;
+
+use db::{Db, args};
+
+const READ_SETTING: &str = "SELECT value FROM settings WHERE name = $1";
+
+/// The store. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    db: Db,
+    clock: Clock,
+    /// Rung after every commit that may have made a job ready.
+    bell: Arc<Notify>,
+    /// This process, in the leases that it holds.
+    worker: Uuid,
+}
+
+impl Store {
+    /// Opens the store at `url` (`sqlite://FILE`) and brings its schema up to date.
+    pub async fn open(url: &str, clock: Clock) -> Result<Self, StoreError> {
+        let file = Path::new(url.strip_prefix("sqlite://").unwrap_or(url));
+        Ok(Self {
+            db: Db::open_sqlite(file).await?,
+            clock,
+            bell: Arc::default(),
+            worker: Uuid::new_v4(),
+        })
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        self.db.close().await;
+    }
+
+    /// The clock by which the store counts time.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Rings after every commit that may have made a job ready. Listen before looking.
+    pub fn bell(&self) -> &Notify {
+        &self.bell
+    }
+
+    /// Can the store take a delivery? Writes, so that a full disk is seen.
+    pub async fn check_writable(&self) -> Result<(), StoreError> {
+        self.put_setting("checked_at", &self.clock.now().to_string())
+            .await
+    }
+
+    /// The name of this store, which every container that is made for it carries.
+    pub async fn instance(&self) -> Result<Uuid, StoreError> {
+        let text = self.setting_or("instance", || Uuid::new_v4().to_string()).await?;
+        text.parse()
+            .map_err(|_| StoreError::Corrupt(format!("setting `instance`: `{text}` is no UUID")))
+    }
+
+    /// A secret that is made at first use and kept from then on: 256 random bits.
+    pub async fn secret(&self, name: &'static str) -> Result<SecretString, StoreError> {
+        let fresh = SecretString::from(hex::encode(rand::random::<[u8; 32]>()));
+        self.setting_or(name, || fresh.expose_secret().to_owned())
+            .await
+            .map(SecretString::from)
+    }
+
+    async fn setting_or(&self, name: &str, fresh: impl FnOnce() -> String) -> Result<String, StoreError> {
+        let stored = |row: Option<(String,)>| row.map(|(value,)| value);
+        if let Some(value) = stored(self.db.row(READ_SETTING, args![name]).await?) {
+            return Ok(value);
+        }
+        let mut tx = self.db.begin().await?;
+        tx.execute(
+            "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
+            args![name, fresh()],
+        )
+        .await?;
+        let value = stored(tx.row(READ_SETTING, args![name]).await?);
+        tx.commit().await?;
+        value.ok_or_else(|| StoreError::Corrupt(format!("setting `{name}` vanished")))
+    }
+
+    async fn put_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        self.db
+            .execute(
+                "INSERT INTO settings (name, value) VALUES ($1, $2)
+                 ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                args![name, value],
+            )
+            .await
+            .map(drop)
+    }
+}

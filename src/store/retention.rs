@@ -1,0 +1,56 @@
+//! Forgetting what is old.
+
+use std::time::Duration;
+
+use super::db::args;
+use super::{Store, StoreError};
+use crate::clock::millis;
+
+/// How long a finished job's row is kept: long enough to be looked at.
+const DONE_JOBS: Duration = Duration::from_hours(1);
+
+/// Rows that were forgotten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Purged {
+    /// Finished runs, with logs and tags.
+    pub runs: u64,
+    /// Deliveries, with pushes.
+    pub deliveries: u64,
+}
+
+impl Store {
+    /// Forgets runs and deliveries that are older than `retention`. What GitHub still waits for stays.
+    pub async fn purge(&self, retention: Duration) -> Result<Purged, StoreError> {
+        let now = self.clock.now();
+        let before = now - millis(retention);
+        let runs = self
+            .db
+            .execute(
+                "DELETE FROM runs WHERE finished_at < $1 AND NOT EXISTS (
+                    SELECT 1 FROM checks WHERE run_id = runs.id AND sent < wanted AND parked IS NULL)",
+                args![before],
+            )
+            .await?;
+        self.db
+            .execute(
+                "DELETE FROM statuses WHERE NOT EXISTS (SELECT 1 FROM runs WHERE id = statuses.run_id)",
+                args![],
+            )
+            .await?;
+        let deliveries = self
+            .db
+            .execute(
+                "DELETE FROM deliveries WHERE received_at < $1 AND NOT EXISTS (
+                    SELECT 1 FROM pushes WHERE delivery_id = deliveries.id AND stage = 'received')",
+                args![before],
+            )
+            .await?;
+        self.db
+            .execute(
+                "DELETE FROM jobs WHERE done_at < $1 AND NOT parked",
+                args![now - millis(DONE_JOBS)],
+            )
+            .await?;
+        Ok(Purged { runs, deliveries })
+    }
+}

@@ -1,0 +1,242 @@
+//! Moving a run on. Each move is one transaction: the stage's result, what GitHub should show now, and
+//! the next job, under the lease of the job that found it out.
+
+use super::db::{Tx, args};
+use super::jobs::{JobKind, Lease, NewJob};
+use super::record::json;
+use super::{Store, StoreError};
+use crate::clock::UnixMillis;
+use crate::model::{Outcome, RunId, Verdict};
+
+/// What became of the wish to run once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rerun {
+    /// A new attempt.
+    Made(RunId),
+    /// An attempt is under way.
+    UnderWay(RunId),
+}
+
+impl Store {
+    /// A run's tests begin. Returns whether they had begun before: then what is left of them must go.
+    pub async fn begin_tests(&self, held: &Lease, run: RunId) -> Result<bool, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let row: Option<(i64,)> = tx
+            .row(
+                "SELECT attempts FROM jobs WHERE id = $1 AND attempts = $2 AND done_at IS NULL",
+                args![held.id.as_str(), held.attempts],
+            )
+            .await?;
+        row.ok_or(StoreError::LeaseLost)?;
+        let stage: Option<(String,)> = tx
+            .row("SELECT stage FROM runs WHERE id = $1", args![run.to_string()])
+            .await?;
+        let again = stage.is_some_and(|(stage,)| stage == "testing");
+        tx.execute(
+            "UPDATE runs SET stage = 'testing', started_at = COALESCE(started_at, $2) WHERE id = $1 AND stage <> 'finished'",
+            args![run.to_string(), self.clock.now()],
+        )
+        .await?;
+        if again {
+            tx.execute("DELETE FROM logs WHERE run_id = $1", args![run.to_string()])
+                .await?;
+            self.note_in(&mut tx, run, "The tests were interrupted and start again")
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(again)
+    }
+
+    /// A run waits for something that is not the image's fault, and its check says so.
+    pub async fn run_waits(
+        &self,
+        held: &Lease,
+        run: RunId,
+        why: &str,
+        at: UnixMillis,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        Self::retry_in(&mut tx, held, at, why).await?;
+        let changed = tx
+            .execute(
+                "UPDATE runs SET trouble = $2, trouble_since = COALESCE(trouble_since, $3), stage = 'queued'
+                 WHERE id = $1 AND stage <> 'finished' AND (trouble IS NULL OR trouble <> $2)",
+                args![run.to_string(), why, self.clock.now()],
+            )
+            .await?;
+        if changed > 0 {
+            self.note_in(&mut tx, run, why).await?;
+            self.want_reports(&mut tx, run).await?;
+        }
+        tx.commit().await?;
+        self.bell.notify_waiters();
+        Ok(())
+    }
+
+    /// A run ends: its verdict, its log, what GitHub should show, and its job, all at once.
+    pub async fn finish_run(
+        &self,
+        held: &Lease,
+        run: RunId,
+        verdict: &Verdict,
+        log: &[u8],
+    ) -> Result<(), StoreError> {
+        let chunks = super::logs::compress(log)?;
+        let mut tx = self.db.begin().await?;
+        self.complete_in(&mut tx, held).await?;
+        if self.finish_in(&mut tx, run, verdict).await? {
+            Self::put_log(&mut tx, run, chunks).await?;
+        }
+        tx.commit().await?;
+        self.bell.notify_waiters();
+        Ok(())
+    }
+
+    /// Cancels a run on somebody's wish. False if it had its verdict already.
+    pub async fn cancel_run(&self, run: RunId, why: &str) -> Result<bool, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let ended = self
+            .finish_in(&mut tx, run, &Verdict::without_steps(Outcome::Cancelled, why))
+            .await?;
+        tx.commit().await?;
+        self.bell.notify_waiters();
+        Ok(ended)
+    }
+
+    /// The one place where a run gets its verdict. The first verdict stands.
+    pub(super) async fn finish_in(
+        &self,
+        tx: &mut Tx,
+        run: RunId,
+        verdict: &Verdict,
+    ) -> Result<bool, StoreError> {
+        let id = run.to_string();
+        let ended = tx
+            .execute(
+                "UPDATE runs SET stage = 'finished', verdict = $2, outcome = $3, finished_at = $4, trouble = NULL,
+                    superseded_by = COALESCE(superseded_by, $5)
+                 WHERE id = $1 AND stage <> 'finished'",
+                args![
+                    id.as_str(),
+                    json(verdict),
+                    verdict.outcome.as_str(),
+                    self.clock.now(),
+                    verdict.superseded_by.map(|run| run.to_string())
+                ],
+            )
+            .await?;
+        if ended == 0 {
+            return Ok(false);
+        }
+        // Whoever is at the tests finds its lease gone and stops.
+        tx.execute(
+            "UPDATE jobs SET done_at = $2, owner = NULL WHERE kind = 'test' AND subject = $1 AND done_at IS NULL",
+            args![id.as_str(), self.clock.now()],
+        )
+        .await?;
+        self.note_in(tx, run, &format!("Finished: {}", verdict.title))
+            .await?;
+        self.want_reports(tx, run).await?;
+        Ok(true)
+    }
+
+    /// A new attempt of a finished run, on the same digest, for the delivery that asked for it.
+    pub async fn rerun(&self, held: &Lease, run: RunId, delivery: &str) -> Result<Option<Rerun>, StoreError> {
+        let mut tx = self.db.begin().await?;
+        self.complete_in(&mut tx, held).await?;
+        let made = self.rerun_in(&mut tx, run, delivery).await?;
+        tx.commit().await?;
+        self.bell.notify_waiters();
+        Ok(made)
+    }
+
+    /// [`Store::rerun`] of several runs for one delivery.
+    pub async fn rerun_all(
+        &self,
+        held: &Lease,
+        runs: &[RunId],
+        delivery: &str,
+    ) -> Result<Vec<Rerun>, StoreError> {
+        let mut tx = self.db.begin().await?;
+        self.complete_in(&mut tx, held).await?;
+        let mut made = Vec::new();
+        for run in runs {
+            made.extend(self.rerun_in(&mut tx, *run, delivery).await?);
+        }
+        tx.commit().await?;
+        self.bell.notify_waiters();
+        Ok(made)
+    }
+
+    async fn rerun_in(&self, tx: &mut Tx, run: RunId, delivery: &str) -> Result<Option<Rerun>, StoreError> {
+        let newest: Option<(String, String)> = tx
+            .row(
+                "SELECT n.id, n.stage FROM runs AS r JOIN runs AS n
+                   ON n.repo_id = r.repo_id AND n.image = r.image AND n.digest = r.digest AND n.platform = r.platform
+                  AND n.commit_sha = r.commit_sha AND n.plan_fingerprint = r.plan_fingerprint
+                 WHERE r.id = $1 ORDER BY n.attempt DESC LIMIT 1",
+                args![run.to_string()],
+            )
+            .await?;
+        let Some((newest, stage)) = newest else {
+            return Ok(None);
+        };
+        if stage != "finished" {
+            return Ok(Some(Rerun::UnderWay(run_id(&newest)?)));
+        }
+        let again = RunId::new();
+        tx.execute(
+            "INSERT INTO runs (id, repo_id, image, digest, platform, commit_sha, plan_fingerprint, attempt,
+                image_private, evidence, binding, claims, plan, context, stage, delivery_id, created_at)
+             SELECT $1, repo_id, image, digest, platform, commit_sha, plan_fingerprint, attempt + 1,
+                image_private, evidence, binding, claims, plan, context, 'queued', $2, $3 FROM runs WHERE id = $4",
+            args![again.to_string(), delivery, self.clock.now(), newest.as_str()],
+        )
+        .await?;
+        tx.execute(
+            "INSERT INTO run_tags (run_id, tag, seen_at, superseded_by)
+             SELECT $1, tag, seen_at, superseded_by FROM run_tags WHERE run_id = $2",
+            args![again.to_string(), newest.as_str()],
+        )
+        .await?;
+        self.note_in(
+            tx,
+            again,
+            &format!("Run again on the same digest, after run {newest}"),
+        )
+        .await?;
+        self.open_reports(tx, again).await?;
+        self.wake(
+            tx,
+            NewJob {
+                kind: JobKind::Test,
+                subject: again.to_string(),
+                lane: None,
+            },
+        )
+        .await?;
+        Ok(Some(Rerun::Made(again)))
+    }
+
+    /// Adds a sentence to a run's timeline.
+    pub async fn note(&self, run: RunId, what: &str) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        self.note_in(&mut tx, run, what).await?;
+        tx.commit().await
+    }
+
+    pub(super) async fn note_in(&self, tx: &mut Tx, run: RunId, what: &str) -> Result<(), StoreError> {
+        tx.execute(
+            "INSERT INTO run_events (run_id, seq, at, what)
+             SELECT $1, COALESCE(MAX(seq), 0) + 1, $2, $3 FROM run_events WHERE run_id = $1",
+            args![run.to_string(), self.clock.now(), what],
+        )
+        .await
+        .map(drop)
+    }
+}
+
+pub(super) fn run_id(text: &str) -> Result<RunId, StoreError> {
+    text.parse()
+        .map_err(|_| StoreError::Corrupt(format!("run id `{text}`")))
+}
