@@ -5,8 +5,16 @@ use serde::{Deserialize, Deserializer, de::Error};
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let span: jiff::Span = text.parse().map_err(D::Error::custom)?;
-    span.to_duration(jiff::SpanRelativeTo::days_are_24_hours())
-        .and_then(Duration::try_from)
-        .map_err(D::Error::custom)
+    parse(&text).ok_or_else(|| {
+        D::Error::custom(format!(
+            "`{}` is no time: write it like 30s, 15m, 1h or 90d",
+            text.escape_debug()
+        ))
+    })
+}
+
+fn parse(text: &str) -> Option<Duration> {
+    let span: jiff::Span = text.parse().ok()?;
+    let duration = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()?;
+    Duration::try_from(duration).ok()
 }

@@ -5,14 +5,23 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
 use crate::model::{ImageName, Profile, RepoName};
 
 mod duration;
+mod environment;
+mod error;
+mod file;
+mod known;
+mod load;
+mod secret_file;
 mod size;
+mod validate;
+
+pub use error::{ConfigError, Origin};
 
 /// Everything that an operator can set.
 #[derive(Clone, Debug, Deserialize)]
@@ -115,6 +124,26 @@ pub struct ImageBinding {
     pub env: BTreeMap<String, SecretString>,
     /// Names in `env` whose values are hidden in every output. `None`: those that look secret.
     pub mask: Option<Vec<String>>,
+}
+
+impl ImageBinding {
+    /// The values in `env` that are hidden in every output: of the names in `mask`, or, without it,
+    /// of those that look secret. An empty value has nothing to hide.
+    pub fn masked_values(&self) -> impl Iterator<Item = &SecretString> {
+        self.env
+            .iter()
+            .filter(|(name, value)| self.masks(name) && !value.expose_secret().is_empty())
+            .map(|(_, value)| value)
+    }
+
+    fn masks(&self, name: &str) -> bool {
+        const SECRET_WORDS: [&str; 5] = ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "KEY"];
+        if let Some(names) = &self.mask {
+            return names.iter().any(|masked| masked == name);
+        }
+        let name = name.to_ascii_uppercase();
+        SECRET_WORDS.iter().any(|word| name.contains(word))
+    }
 }
 
 /// `[registry."HOST"]`

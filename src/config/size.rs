@@ -15,7 +15,12 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
             )));
         }
     };
-    let number: u64 = number.trim().parse().map_err(D::Error::custom)?;
+    let number: u64 = number.trim().parse().map_err(|_| {
+        D::Error::custom(format!(
+            "`{}` is no size: write it like 512KiB, 2MiB or 20GiB",
+            text.escape_debug()
+        ))
+    })?;
     number
         .checked_mul(unit)
         .ok_or_else(|| D::Error::custom("the size is too large"))
