@@ -147,11 +147,9 @@ impl Store {
             )
             .await?;
         let (run, fresh) = match &known {
-            Some((id, stage, outcome, None, _)) if stage != "finished" || judged(outcome) => {
-                (run_id(id)?, false)
-            }
+            Some(known) if known.serves() => (run_id(&known.id)?, false),
             other => {
-                let attempt = other.as_ref().map_or(1, |(.., attempt)| attempt + 1);
+                let attempt = other.as_ref().map_or(1, |known| known.attempt + 1);
                 (self.insert_run(tx, push, new, attempt).await?, true)
             }
         };

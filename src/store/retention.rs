@@ -41,7 +41,8 @@ impl Store {
             .db
             .execute(
                 "DELETE FROM deliveries WHERE received_at < $1 AND NOT EXISTS (
-                    SELECT 1 FROM pushes WHERE delivery_id = deliveries.id AND stage = 'received')",
+                    SELECT 1 FROM pushes WHERE delivery_id = deliveries.id AND stage = 'received')
+                 AND NOT EXISTS (SELECT 1 FROM runs WHERE delivery_id = deliveries.id)",
                 args![before],
             )
             .await?;

@@ -232,10 +232,15 @@ impl Store {
             let sql = select_run!(
                 "WHERE r.repo_id = $1 AND r.id < $2 AND (p.private = FALSE OR $3) ORDER BY r.id DESC LIMIT $4"
             );
-            self.db.rows(sql, args![repo.0, before, filter.private_too, filter.limit]).await?
+            self.db
+                .rows(sql, args![repo.0, before, filter.private_too, filter.limit])
+                .await?
         } else {
-            let sql = select_run!("WHERE r.id < $1 AND (p.private = FALSE OR $2) ORDER BY r.id DESC LIMIT $3");
-            self.db.rows(sql, args![before, filter.private_too, filter.limit]).await?
+            let sql =
+                select_run!("WHERE r.id < $1 AND (p.private = FALSE OR $2) ORDER BY r.id DESC LIMIT $3");
+            self.db
+                .rows(sql, args![before, filter.private_too, filter.limit])
+                .await?
         };
         rows.into_iter().map(Row::into_run).collect()
     }

@@ -5,4 +5,5 @@
 )]
 
 mod registry;
+mod store;
 mod support;

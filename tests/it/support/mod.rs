@@ -2,3 +2,4 @@
 
 pub(crate) mod images;
 pub(crate) mod registry;
+pub(crate) mod store;

@@ -1,0 +1,128 @@
+//! A store in a directory that goes away with it, and what to put into it.
+
+use std::time::Duration;
+
+use hubcheck::clock::Clock;
+use hubcheck::model::{
+    Binding, Decision, DeliveryId, Evidence, InstallationId, Limits, Network, Plan, Platform, Profile, Push,
+    PushId, Repo, RepoId, Source, Step, StepKind, Visibility,
+};
+use hubcheck::store::{Intake, JobKind, Lease, NewDelivery, NewRun, Store, Taken};
+use tempfile::TempDir;
+
+/// How long a test's leases last.
+pub(crate) const LEASE: Duration = Duration::from_secs(30);
+
+/// A store of its own for one test.
+pub(crate) struct Shelf {
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    pub(crate) intake: Intake,
+    pub(crate) directory: TempDir,
+}
+
+impl Shelf {
+    pub(crate) async fn open() -> Self {
+        let directory = TempDir::new().unwrap();
+        let clock = Clock::default();
+        let url = format!("sqlite://{}", directory.path().join("hubcheck.db").display());
+        let store = Store::open(&url, clock.clone()).await.unwrap();
+        Self {
+            intake: Intake::start(store.clone()),
+            store,
+            clock,
+            directory,
+        }
+    }
+
+    /// Takes in a delivery that speaks of `image:tag`, and leases the job that resolves it.
+    pub(crate) async fn push(&self, image: &str, tag: &str) -> (PushId, Lease) {
+        let delivery = delivery(image, tag);
+        assert_eq!(self.intake.take(delivery.clone()).await, Taken::Stored);
+        let push = self.store.pushes_of(delivery.id).await.unwrap().remove(0);
+        let lease = self
+            .store
+            .claim(JobKind::Resolve, LEASE)
+            .await
+            .unwrap()
+            .expect("a push makes a job");
+        assert_eq!(lease.subject, push.id.to_string());
+        (push.id, lease)
+    }
+}
+
+/// A delivery of Docker Hub's.
+pub(crate) fn delivery(image: &str, tag: &str) -> NewDelivery {
+    NewDelivery {
+        id: DeliveryId::new(),
+        sender: "dockerhub",
+        event: "push".to_owned(),
+        event_id: None,
+        body: "{}".to_owned(),
+        decision: Decision::Queued,
+        reason: "it will be tested".to_owned(),
+        pushes: vec![Push {
+            image: image.parse().unwrap(),
+            tag: tag.parse().unwrap(),
+            digest: None,
+        }],
+        acts: false,
+    }
+}
+
+/// `docker run IMAGE test` with small limits.
+pub(crate) fn plan() -> Plan {
+    Plan {
+        steps: vec![Step {
+            name: "test".to_owned(),
+            kind: StepKind::Run {
+                args: vec!["test".to_owned()],
+                entrypoint: None,
+                env: [].into(),
+            },
+        }],
+        profile: Profile::Compatible,
+        network: Network::None,
+        limits: Limits {
+            timeout: Duration::from_mins(1),
+            idle_timeout: Duration::from_secs(30),
+            memory_bytes: 64 << 20,
+            nano_cpus: 1_000_000_000,
+            pids: 64,
+            disk_bytes: 64 << 20,
+        },
+    }
+}
+
+/// A run of `docker.io/acme/app` on the commit `aaaa…` of `acme/app`, of the digest that `digit` fills.
+pub(crate) fn new_run(tag: &str, digit: char, seen_at: i64) -> NewRun {
+    NewRun {
+        source: Source {
+            repo: Repo {
+                id: RepoId(7),
+                name: "acme/app".parse().unwrap(),
+                visibility: Visibility::Public,
+                default_branch: "main".to_owned(),
+                installation: InstallationId(42),
+            },
+            commit: "a".repeat(40).parse().unwrap(),
+            evidence: Evidence::Claimed,
+            binding: Binding::Operator,
+        },
+        image: "acme/app".parse().unwrap(),
+        image_visibility: Visibility::Public,
+        digest: format!("sha256:{}", digit.to_string().repeat(64))
+            .parse()
+            .unwrap(),
+        platform: Platform {
+            os: "linux".to_owned(),
+            architecture: "amd64".to_owned(),
+            variant: None,
+        },
+        claims: Vec::new(),
+        plan: plan(),
+        context: "acme/app".to_owned(),
+        tag: tag.parse().unwrap(),
+        seen_at,
+    }
+}
