@@ -1,0 +1,217 @@
+//! GitHub's webhook of the App: its signature, and the few events that are acted on.
+//!
+//! An event keeps the fields in use and nothing else: what is stored of a delivery is this, not the
+//! body, which may be 25 MB.
+
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use super::{BadBody, body};
+use crate::model::{CommitSha, InstallationId, RepoId, RepoName, RunId};
+
+/// The most that is kept of a name that we do not know, in characters.
+const MAX_NAME: usize = 80;
+
+/// A repository as events name it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepoRef {
+    /// The number that never changes.
+    pub id: RepoId,
+    /// The name at the time of the event.
+    pub name: RepoName,
+}
+
+/// A repository on the wire, where `name` is without its owner.
+#[derive(Deserialize)]
+struct Repository {
+    id: RepoId,
+    full_name: RepoName,
+}
+
+impl From<Repository> for RepoRef {
+    fn from(repository: Repository) -> Self {
+        Self {
+            id: repository.id,
+            name: repository.full_name,
+        }
+    }
+}
+
+/// What GitHub tells the App.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum GithubEvent {
+    /// The webhook was set up.
+    Ping,
+    /// The App was installed or removed, suspended or taken up again, or given or denied repositories.
+    InstallationChanged {
+        /// The installation.
+        installation: InstallationId,
+        /// GitHub's word for what happened.
+        action: String,
+        /// Repositories that the App can now reach.
+        added: Vec<RepoRef>,
+        /// Repositories that it can no longer reach.
+        removed: Vec<RepoRef>,
+    },
+    /// Somebody wants one check run again.
+    CheckRunRerequested {
+        /// The repository.
+        repo: RepoRef,
+        /// The installation in it.
+        installation: InstallationId,
+        /// The run that the check stands for; `None`: none of ours.
+        external_id: Option<RunId>,
+        /// GitHub's number of the check run.
+        check_run: i64,
+        /// The commit that it stands on.
+        head_sha: CommitSha,
+    },
+    /// Somebody wants all check runs on a commit again.
+    CheckSuiteRerequested {
+        /// The repository.
+        repo: RepoRef,
+        /// The installation in it.
+        installation: InstallationId,
+        /// The commit.
+        head_sha: CommitSha,
+        /// The App whose checks are meant.
+        app_id: u64,
+    },
+    /// Nothing that is acted on.
+    Other {
+        /// GitHub's name of the event.
+        event: String,
+        /// GitHub's word for what happened.
+        action: Option<String>,
+    },
+}
+
+/// Was `body` signed with one of `secrets`? `header` is the value of `X-Hub-Signature-256`:
+/// `sha256=` and 64 hexadecimal digits. Takes the same time wherever a signature differs.
+pub fn verify_signature(secrets: &[SecretString], header: &str, body: &[u8]) -> bool {
+    let mut signature = [0; 32];
+    let well_formed = header
+        .strip_prefix("sha256=")
+        .is_some_and(|digits| hex::decode_to_slice(digits, &mut signature).is_ok());
+    well_formed
+        && secrets.iter().any(|secret| {
+            Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes())
+                .expect("HMAC takes keys of any length")
+                .chain_update(body)
+                .verify_slice(&signature)
+                .is_ok()
+        })
+}
+
+/// Reads a verified body; `event` is the value of `X-GitHub-Event`.
+///
+/// GitHub adds events and actions as it goes: one that is not known is [`GithubEvent::Other`].
+pub fn parse(event: &str, body: &[u8]) -> Result<GithubEvent, BadBody> {
+    #[derive(Deserialize)]
+    struct Envelope {
+        action: Option<String>,
+    }
+    let Envelope { action } = body::read(body)?;
+    match (event, action.as_deref()) {
+        ("ping", _) => Ok(GithubEvent::Ping),
+        ("installation" | "installation_repositories", _) => installation(body),
+        ("check_run", Some("rerequested")) => check_run(body),
+        ("check_suite", Some("rerequested")) => check_suite(body),
+        _ => Ok(GithubEvent::Other {
+            event: excerpt(event),
+            action: action.as_deref().map(excerpt),
+        }),
+    }
+}
+
+#[derive(Deserialize)]
+struct Installation {
+    id: InstallationId,
+}
+
+fn installation(body: &[u8]) -> Result<GithubEvent, BadBody> {
+    #[derive(Deserialize)]
+    struct Payload {
+        action: String,
+        installation: Installation,
+        repositories: Option<Vec<Repository>>,
+        repositories_added: Option<Vec<Repository>>,
+        repositories_removed: Option<Vec<Repository>>,
+    }
+    let payload: Payload = body::read(body)?;
+    let refs = |list: Option<Vec<Repository>>| list.into_iter().flatten().map(RepoRef::from);
+    let mut added: Vec<RepoRef> = refs(payload.repositories_added).collect();
+    let mut removed: Vec<RepoRef> = refs(payload.repositories_removed).collect();
+    // `repositories` are those of the whole installation: the action says which way they went.
+    match payload.action.as_str() {
+        "deleted" | "suspend" => removed.extend(refs(payload.repositories)),
+        _ => added.extend(refs(payload.repositories)),
+    }
+    Ok(GithubEvent::InstallationChanged {
+        installation: payload.installation.id,
+        action: excerpt(&payload.action),
+        added,
+        removed,
+    })
+}
+
+fn check_run(body: &[u8]) -> Result<GithubEvent, BadBody> {
+    #[derive(Deserialize)]
+    struct CheckRun {
+        id: i64,
+        external_id: Option<String>,
+        head_sha: CommitSha,
+    }
+    #[derive(Deserialize)]
+    struct Payload {
+        repository: Repository,
+        installation: Installation,
+        check_run: CheckRun,
+    }
+    let payload: Payload = body::read(body)?;
+    Ok(GithubEvent::CheckRunRerequested {
+        repo: payload.repository.into(),
+        installation: payload.installation.id,
+        external_id: payload.check_run.external_id.and_then(|id| id.parse().ok()),
+        check_run: payload.check_run.id,
+        head_sha: payload.check_run.head_sha,
+    })
+}
+
+fn check_suite(body: &[u8]) -> Result<GithubEvent, BadBody> {
+    #[derive(Deserialize)]
+    struct App {
+        id: u64,
+    }
+    #[derive(Deserialize)]
+    struct CheckSuite {
+        head_sha: CommitSha,
+        app: App,
+    }
+    #[derive(Deserialize)]
+    struct Payload {
+        repository: Repository,
+        installation: Installation,
+        check_suite: CheckSuite,
+    }
+    let payload: Payload = body::read(body)?;
+    Ok(GithubEvent::CheckSuiteRerequested {
+        repo: payload.repository.into(),
+        installation: payload.installation.id,
+        head_sha: payload.check_suite.head_sha,
+        app_id: payload.check_suite.app.id,
+    })
+}
+
+fn excerpt(name: &str) -> String {
+    name.chars()
+        .filter(|char| !char.is_control())
+        .take(MAX_NAME)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;
