@@ -1,0 +1,7 @@
+//! The project from outside: one binary, one file per subject.
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test's helpers, too, a failure is to end the test"
+)]
+
+mod server;
