@@ -7,3 +7,4 @@ pub mod demo;
 pub mod hooks;
 pub mod model;
 pub mod store;
+pub mod web;

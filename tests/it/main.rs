@@ -4,6 +4,13 @@
     reason = "a helper of a test may stop the test where it stands"
 )]
 
+//! The project from outside: one binary, one file per subject.
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test's helpers, too, a failure is to end the test"
+)]
+
 mod registry;
+mod server;
 mod store;
 mod support;

@@ -124,5 +124,6 @@ pub(crate) fn new_run(tag: &str, digit: char, seen_at: i64) -> NewRun {
         context: "acme/app".to_owned(),
         tag: tag.parse().unwrap(),
         seen_at,
+        settled: None,
     }
 }
