@@ -1,10 +1,30 @@
 //! hubcheck: a registry says "an image was pushed"; this finds the commit that the image was built
 //! from, runs the image's own tests in it, and puts the verdict on that commit.
+//!
+//! Data goes one way:
+//!
+//! ```text
+//! registry ──▶ hooks ──Push──▶ resolve ──Source──▶ plan ──Plan──▶ runner ──Verdict──▶ report ──▶ GitHub
+//! ```
+//!
+//! [`pipeline`] knows the stages in their order; [`store`] keeps what must survive between them;
+//! [`service`] puts the parts together. `ARCHITECTURE.md` tells the way of a push file by file.
 
+pub mod access;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod github;
 pub mod hooks;
+pub mod metrics;
 pub mod model;
+pub mod pipeline;
+pub mod plan;
+pub mod registry;
+pub mod report;
+pub mod resolve;
+pub mod runner;
+pub mod service;
 pub mod store;
 pub mod web;

@@ -35,6 +35,8 @@ pub struct NewRun {
     pub tag: Tag,
     /// When the registry was asked what the tag means.
     pub seen_at: UnixMillis,
+    /// The verdict, where none of the tests need run to know it.
+    pub settled: Option<Verdict>,
 }
 
 /// What became of a push that led to a commit.
@@ -87,7 +89,7 @@ impl Store {
     pub async fn admit(&self, held: &Lease, push: PushId, new: &NewRun) -> Result<Admission, StoreError> {
         let mut tx = self.db.begin().await?;
         self.complete_in(&mut tx, held).await?;
-        self.remember_repo(&mut tx, new).await?;
+        Self::remember_repo(&mut tx, &new.source.repo).await?;
         let admission = self.place(&mut tx, push, new).await?;
         let (stage, run) = match &admission {
             Admission::Made { run, .. } | Admission::Joined(run) => ("run", run),
@@ -101,24 +103,6 @@ impl Store {
         tx.commit().await?;
         self.bell.notify_waiters();
         Ok(admission)
-    }
-
-    async fn remember_repo(&self, tx: &mut Tx, new: &NewRun) -> Result<(), StoreError> {
-        let repo = &new.source.repo;
-        tx.execute(
-            "INSERT INTO repos (id, name, private, default_branch, installation_id) VALUES ($1, $2, $3, $4, $5)
-             ON CONFLICT (id) DO UPDATE SET name = excluded.name, private = excluded.private,
-                default_branch = excluded.default_branch, installation_id = excluded.installation_id",
-            args![
-                repo.id.0,
-                repo.name.to_string(),
-                repo.visibility == Visibility::Private,
-                repo.default_branch.as_str(),
-                repo.installation.0
-            ],
-        )
-        .await
-        .map(drop)
     }
 
     async fn place(&self, tx: &mut Tx, push: PushId, new: &NewRun) -> Result<Admission, StoreError> {

@@ -255,12 +255,12 @@ impl Store {
             .await
     }
 
-    /// Is the attempt that made a container still at work?
-    pub async fn live_attempts(&self) -> Result<Vec<(String, i64)>, StoreError> {
+    /// Where the tests of each run stand: the attempt, and whether somebody holds it.
+    pub async fn test_attempts(&self) -> Result<Vec<(String, i64, bool)>, StoreError> {
         self.db
             .rows(
-                "SELECT subject, attempts FROM jobs
-                 WHERE kind = 'test' AND done_at IS NULL AND owner IS NOT NULL AND run_at > $1",
+                "SELECT subject, attempts, done_at IS NULL AND owner IS NOT NULL AND run_at > $1
+                 FROM jobs WHERE kind = 'test'",
                 args![self.clock.now()],
             )
             .await

@@ -22,6 +22,7 @@ mod jobs;
 mod logs;
 mod pushes;
 mod record;
+mod repos;
 mod reports;
 mod retention;
 mod runs;

@@ -1,0 +1,88 @@
+//! The stages in their order, each a kind of job: the only part that knows them all.
+//!
+//! push → [`resolve`] → run → [`test`] → verdict → [`report`] → GitHub. A job that is done twice does no
+//! harm, and what a job found out counts only while it holds its lease.
+
+mod github_event;
+mod report;
+mod resolve;
+mod retry;
+mod story;
+mod sweep;
+mod test;
+mod worker;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::access::PageLinks;
+use crate::config::{Docker, ImageBinding};
+use crate::github::GitHub;
+use crate::metrics::Metrics;
+use crate::model::RunId;
+use crate::registry::RegistryClient;
+use crate::resolve::{Bindings, Resolver};
+use crate::runner::Runner;
+use crate::store::Store;
+
+pub use sweep::Surroundings;
+pub use worker::Workers;
+
+/// What the stages work with.
+#[derive(Debug)]
+pub struct Parts {
+    /// What must survive.
+    pub store: Store,
+    /// The Docker Engine.
+    pub runner: Runner,
+    /// Registries.
+    pub registry: RegistryClient,
+    /// GitHub.
+    pub github: GitHub,
+    /// `[docker]`
+    pub docker: Docker,
+    /// `[[image]]`
+    pub images: Vec<ImageBinding>,
+    /// Where a run's page is.
+    pub links: PageLinks,
+    /// The App's number.
+    pub app_id: u64,
+    /// How long finished work is kept.
+    pub retention: Duration,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+}
+
+/// The stages, and what they share.
+#[derive(Debug)]
+pub struct Pipeline {
+    parts: Parts,
+    resolver: Resolver,
+    /// Runs whose tests this process executes now, with the attempt, so that they can be stopped at once.
+    executing: Mutex<HashMap<RunId, (i64, CancellationToken)>>,
+}
+
+impl Pipeline {
+    /// The stages over these parts.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let bindings = Bindings::new(&parts.images);
+        let resolver = Resolver::new(parts.registry.clone(), parts.github.clone(), bindings);
+        Arc::new(Self { parts, resolver, executing: Mutex::default() })
+    }
+
+    fn store(&self) -> &Store {
+        &self.parts.store
+    }
+
+    /// Stops the tests of a run that nobody needs any more, if this process executes them. Elsewhere its
+    /// lease is gone, and its worker finds out at the next heartbeat.
+    fn stop_executing(&self, run: RunId) {
+        let executing = self.executing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, stop)) = executing.get(&run) {
+            stop.cancel();
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! From a push to a run: tag → digest, once; image → claims → commit; run found or made.
+
+use std::time::Duration;
+
+use super::Pipeline;
+use super::retry::pause;
+use super::worker::JobError;
+use crate::clock::{UnixMillis, millis};
+use crate::model::{Digest, Evidence, Outcome, Verdict};
+use crate::plan;
+use crate::registry::ImageDetails;
+use crate::resolve::{Patience, Setback};
+use crate::runner::EngineError;
+use crate::store::{Admission, Lease, NewRun, PushRecord, PushStage};
+
+impl From<EngineError> for Setback {
+    fn from(error: EngineError) -> Self {
+        Self::Passing { why: error.to_string(), after: None, patience: Patience::GiveUp }
+    }
+}
+
+impl Pipeline {
+    pub(super) async fn resolve(&self, lease: &Lease) -> Result<(), JobError> {
+        let push = self.push_of(lease).await?;
+        match self.new_run(&push).await? {
+            Ok(new) => {
+                let admission = self.store().admit(lease, push.id, &new).await?;
+                tracing::info!(push.id = %push.id, image = %push.image, tag = %push.tag, ?admission, "a push led to a commit");
+                if let Admission::Made { superseded, .. } = admission {
+                    for run in superseded {
+                        self.stop_executing(run);
+                    }
+                }
+                Ok(())
+            }
+            Err(setback) => self.set_back(lease, &push, setback).await,
+        }
+    }
+
+    pub(super) async fn give_up_push(&self, lease: &Lease, why: &str) -> Result<(), JobError> {
+        let push = self.push_of(lease).await?;
+        Ok(self.store().end_push(lease, push.id, PushStage::Failed, why).await?)
+    }
+
+    async fn push_of(&self, lease: &Lease) -> Result<PushRecord, JobError> {
+        let id = lease.subject.parse().map_err(|_| JobError::Nonsense(format!("`{}` is no push", lease.subject)))?;
+        self.store().push(id).await?.ok_or_else(|| JobError::Nonsense(format!("there is no push {id}")))
+    }
+
+    /// The outer error is ours, the inner one the push's.
+    async fn new_run(&self, push: &PushRecord) -> Result<Result<NewRun, Setback>, JobError> {
+        let (digest, seen_at) = match self.digest_of(push).await? {
+            Ok(resolved) => resolved,
+            Err(setback) => return Ok(Err(setback)),
+        };
+        Ok(self.trace(push, &digest, seen_at).await)
+    }
+
+    /// What the tag meant when the registry was asked, which it is once.
+    async fn digest_of(&self, push: &PushRecord) -> Result<Result<(Digest, UnixMillis), Setback>, JobError> {
+        if let (Some(digest), Some(at)) = (push.digest(), push.resolved_at) {
+            return Ok(Ok((digest.clone(), at)));
+        }
+        let asked_at = self.store().clock().now();
+        match self.resolver.digest(&push.image, &push.tag).await {
+            Ok(digest) => Ok(Ok(self.store().push_resolved(push.id, &digest, asked_at).await?)),
+            Err(setback) => Ok(Err(setback)),
+        }
+    }
+
+    async fn trace(&self, push: &PushRecord, index: &Digest, seen_at: UnixMillis) -> Result<NewRun, Setback> {
+        let engine = self.parts.runner.platform().await?;
+        let details = self.resolver.inspect(&push.image, index, &engine).await?;
+        // The pull begins beside the look-ups for the commit; the run's own pull joins it.
+        self.pull_ahead(push, &details);
+        let (found, visibility) = tokio::join!(
+            self.resolver.source(&push.image, &details),
+            self.resolver.visibility(&push.image, index)
+        );
+        let (source, claims) = found?;
+        let settled = (source.evidence == Evidence::Conflict).then(|| {
+            let title = "the image's claims name different commits: build it with one revision";
+            Verdict::without_steps(Outcome::ActionRequired, title)
+        });
+        Ok(NewRun {
+            source,
+            image: push.image.clone(),
+            image_visibility: visibility,
+            digest: details.digest,
+            platform: details.platform,
+            claims,
+            plan: plan::discovered(&self.parts.docker),
+            context: push.image.short(),
+            tag: push.tag.clone(),
+            seen_at,
+            settled,
+        })
+    }
+
+    fn pull_ahead(&self, push: &PushRecord, details: &ImageDetails) {
+        let source = self.pull_source(&push.image, &details.digest);
+        let runner = self.parts.runner.clone();
+        tokio::spawn(async move {
+            if let Err(error) = runner.pull(&source, |_| ()).await {
+                tracing::debug!(%error, "a pull ahead of its run failed; the run tries again");
+            }
+        });
+    }
+
+    async fn set_back(&self, lease: &Lease, push: &PushRecord, setback: Setback) -> Result<(), JobError> {
+        let now = self.store().clock().now();
+        match setback {
+            Setback::Passing { why, after, patience } => {
+                let since = match patience {
+                    Patience::CommitArrives => push.resolved_at.unwrap_or(now),
+                    Patience::GiveUp | Patience::TagSettles => push.received_at,
+                };
+                let lasts = patience.lasts(self.parts.docker.give_up);
+                if now - since > millis(lasts) {
+                    let stage = if patience == Patience::GiveUp { PushStage::Failed } else { PushStage::Unmapped };
+                    return Ok(self.store().end_push(lease, push.id, stage, &why).await?);
+                }
+                let wait = after.unwrap_or_else(|| pause(lease.retries)).max(Duration::from_millis(100));
+                tracing::info!(push.id = %push.id, image = %push.image, tag = %push.tag, %why, ?wait, "a push waits");
+                Ok(self.store().push_waits(lease, push.id, &why, now + millis(wait)).await?)
+            }
+            Setback::Final(why) => {
+                tracing::info!(push.id = %push.id, image = %push.image, tag = %push.tag, %why, "a push leads to no commit");
+                Ok(self.store().end_push(lease, push.id, PushStage::Unmapped, &why).await?)
+            }
+        }
+    }
+}

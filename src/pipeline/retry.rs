@@ -1,0 +1,26 @@
+//! When to try again.
+
+use std::time::Duration;
+
+/// The longest pause between two tries.
+const LONGEST: Duration = Duration::from_mins(1);
+
+/// The pause after so many retries: one second, doubled each time up to a minute, less up to a quarter by
+/// chance, so that those who failed together do not come back together.
+pub(super) fn pause(retries: i64) -> Duration {
+    let doubled = Duration::from_secs(1 << retries.clamp(0, 6)).min(LONGEST);
+    doubled.mul_f64(1.0 - rand::random::<f64>() / 4.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_bound() {
+        for (retries, longest) in [(0, 1), (1, 2), (3, 8), (40, 60), (i64::MAX, 60)] {
+            let pause = pause(retries);
+            assert!(pause <= Duration::from_secs(longest) && pause >= Duration::from_secs(longest).mul_f64(0.7));
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What is done from time to time: leftovers removed, unsent reports found, old rows forgotten, and a look
+//! at what surrounds us.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::Pipeline;
+use super::worker::JobError;
+use crate::model::RunId;
+use crate::runner::CachedImage;
+use crate::store::JobKind;
+
+/// How often.
+const INTERVAL: Duration = Duration::from_mins(1);
+
+/// How often old rows are forgotten.
+const PURGE_INTERVAL: Duration = Duration::from_hours(1);
+
+/// How what surrounds us is, for `/readyz`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// The Engine's version, or why there is none.
+    pub docker: Option<Result<String, String>>,
+    /// The App's name at GitHub, or why it cannot be asked.
+    pub github: Option<Result<String, String>>,
+}
+
+impl Pipeline {
+    /// A look at the Engine and at GitHub.
+    pub async fn look_around(&self) -> Surroundings {
+        let (docker, github) = tokio::join!(self.parts.runner.health(), self.parts.github.app());
+        Surroundings {
+            docker: Some(docker.map(|info| info.version).map_err(|error| error.to_string())),
+            github: Some(github.map(|app| app.slug).map_err(|error| error.to_string())),
+        }
+    }
+
+    pub(super) async fn sweep(self: Arc<Self>, closing: CancellationToken) {
+        let mut ticks = interval(INTERVAL);
+        let mut purged = Instant::now();
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = closing.cancelled() => return,
+            }
+            if let Err(error) = self.sweep_once().await {
+                tracing::warn!(%error, "the sweep did not get through; the next one will try again");
+            }
+            if purged.elapsed() > PURGE_INTERVAL {
+                purged = Instant::now();
+                match self.store().purge(self.parts.retention).await {
+                    Ok(gone) => tracing::info!(gone.runs, gone.deliveries, "what is old was forgotten"),
+                    Err(error) => tracing::warn!(%error, "cannot forget what is old"),
+                }
+            }
+        }
+    }
+
+    /// Once: reports without a job, then leftovers of dead attempts, then images over the bound.
+    pub async fn sweep_once(&self) -> Result<(), SweepError> {
+        self.store().wake_due_reports().await.map_err(JobError::from)?;
+        for kind in JobKind::ALL {
+            self.parts.metrics.depth(kind, self.store().depth(kind).await.map_err(JobError::from)?);
+        }
+        self.reap().await?;
+        self.trim_images().await
+    }
+
+    async fn reap(&self) -> Result<(), SweepError> {
+        let attempts: HashMap<String, (i64, bool)> = self
+            .store()
+            .test_attempts()
+            .await
+            .map_err(JobError::from)?
+            .into_iter()
+            .map(|(run, attempt, leased)| (run, (attempt, leased)))
+            .collect();
+        // What was read may be old by the time it is used: an attempt that it does not know began since.
+        let is_live = |run: RunId, attempt: i64| match attempts.get(&run.to_string()) {
+            Some((known, leased)) => attempt > *known || (attempt == *known && *leased),
+            None => true,
+        };
+        let reaped = self.parts.runner.reap(is_live).await?;
+        if reaped != crate::runner::Reaped::default() {
+            tracing::info!(?reaped, "leftovers were removed from the Docker Engine");
+        }
+        Ok(())
+    }
+
+    async fn trim_images(&self) -> Result<(), SweepError> {
+        let engine = self.engine();
+        let held = self.store().images_on(&engine).await.map_err(JobError::from)?;
+        let cached: Vec<CachedImage> = (0..)
+            .zip(held)
+            .map(|(last_used, image)| CachedImage { reference: image.reference, digest: image.digest, last_used })
+            .collect();
+        let removed = self.parts.runner.keep_images_within(self.parts.docker.image_cache, &cached).await?;
+        for digest in removed {
+            self.store().image_gone(&engine, &digest).await.map_err(JobError::from)?;
+        }
+        Ok(())
+    }
+}
+
+/// What kept a sweep from getting through.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    /// The store.
+    #[error("{0}")]
+    Store(String),
+    /// The Engine.
+    #[error(transparent)]
+    Engine(#[from] crate::runner::EngineError),
+}
+
+impl From<JobError> for SweepError {
+    fn from(error: JobError) -> Self {
+        Self::Store(error.to_string())
+    }
+}

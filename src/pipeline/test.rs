@@ -1,0 +1,209 @@
+//! A run's tests: pull, each step in its container, the verdict.
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Pipeline;
+use super::retry::pause;
+use super::worker::JobError;
+use crate::clock::millis;
+use crate::model::{Digest, ImageName, Outcome, RunId, Verdict};
+use crate::runner::{LocalImage, LogSink, Owner, PullError, PullSource, RegistryCredentials, StepEnd, StepTask};
+use crate::store::{HeldImage, Lease, Run, Stage};
+
+/// Beyond the limits of its steps, a container may stand this long before it is past its deadline.
+const SLACK: Duration = Duration::from_mins(5);
+
+/// How long an image may be missing before it is taken for deleted.
+const SETTLES: Duration = Duration::from_secs(30);
+
+/// What a run came to, for now.
+enum End {
+    /// A verdict, and what was printed on the way.
+    Verdict(Verdict, Vec<u8>),
+    /// Trouble that is not the image's.
+    Trouble { why: String, after: Option<Duration> },
+    /// Somebody stopped it.
+    Stopped,
+}
+
+impl Pipeline {
+    pub(super) async fn test(&self, lease: &Lease, stop: &CancellationToken) -> Result<(), JobError> {
+        let run = self.run_of(lease).await?;
+        if run.stage == Stage::Finished {
+            return Ok(self.store().complete(lease).await?);
+        }
+        let executing = self.executing(lease, run.id, stop);
+        if self.store().begin_tests(lease, run.id).await? {
+            // What a former attempt left behind must not run beside this one.
+            if let Err(error) = self.parts.runner.remove_run(run.id).await {
+                return self.in_trouble(lease, &run, &error.to_string(), None).await;
+            }
+        }
+        let end = self.judge(lease, &run, &executing.stop).await;
+        drop(executing);
+        match end {
+            End::Verdict(verdict, log) => {
+                tracing::info!(run.id = %run.id, image = %run.image, outcome = verdict.outcome.as_str(), title = %verdict.title, "a run has its verdict");
+                self.parts.metrics.verdict(verdict.outcome);
+                Ok(self.store().finish_run(lease, run.id, &verdict, &log).await?)
+            }
+            End::Trouble { why, after } => self.in_trouble(lease, &run, &why, after).await,
+            End::Stopped => Err(JobError::Stopping),
+        }
+    }
+
+    pub(super) async fn give_up_run(&self, lease: &Lease, why: &str) -> Result<(), JobError> {
+        let run = self.run_of(lease).await?;
+        let verdict = Verdict::without_steps(Outcome::Trouble, why);
+        Ok(self.store().finish_run(lease, run.id, &verdict, b"").await?)
+    }
+
+    async fn run_of(&self, lease: &Lease) -> Result<Run, JobError> {
+        let id = lease.subject.parse().map_err(|_| JobError::Nonsense(format!("`{}` is no run", lease.subject)))?;
+        self.store().run(id).await?.ok_or_else(|| JobError::Nonsense(format!("there is no run {id}")))
+    }
+
+    async fn judge(&self, lease: &Lease, run: &Run, stop: &CancellationToken) -> End {
+        let image = match self.pull(run, stop).await {
+            Ok(image) => image,
+            Err(end) => return end,
+        };
+        let limits = &run.plan.limits;
+        let steps = u32::try_from(run.plan.steps.len()).unwrap_or(u32::MAX);
+        let deadline = self.store().clock().now() + millis(limits.timeout.saturating_mul(steps) + SLACK);
+        let owner = Owner { run: run.id, attempt: lease.attempts, deadline };
+        let mut results = Vec::new();
+        let mut log = Vec::new();
+        for step in &run.plan.steps {
+            let task = StepTask { owner: &owner, image: &image, plan: &run.plan, step };
+            match self.parts.runner.run_step(&task, &LogSink::none(), stop).await {
+                Ok(StepEnd::Done(result, printed)) => {
+                    if run.plan.steps.len() > 1 {
+                        log.extend_from_slice(format!("=== {} ===\n", step.name).as_bytes());
+                    }
+                    log.extend(printed.to_bytes());
+                    results.push(result);
+                }
+                Ok(StepEnd::Cancelled) => return End::Stopped,
+                Err(error) => return End::Trouble { why: error.to_string(), after: None },
+            }
+        }
+        End::Verdict(Verdict::of_steps(results), log)
+    }
+
+    async fn pull(&self, run: &Run, stop: &CancellationToken) -> Result<LocalImage, End> {
+        let source = self.pull_source(&run.image, &run.digest);
+        let pulled = tokio::select! {
+            pulled = self.parts.runner.pull(&source, |_| ()) => pulled,
+            () = stop.cancelled() => return Err(End::Stopped),
+        };
+        match pulled {
+            Ok(image) => {
+                let held = HeldImage { digest: run.digest.clone(), reference: source.reference };
+                if let Err(error) = self.remember_image(&held).await {
+                    tracing::warn!(%error, digest = %run.digest, "cannot remember an image; it will not be removed by itself");
+                }
+                Ok(image)
+            }
+            Err(error) => Err(self.pull_failed(run, &error)),
+        }
+    }
+
+    fn pull_failed(&self, run: &Run, error: &PullError) -> End {
+        let why = error.to_string();
+        let act = |why: String| End::Verdict(Verdict::without_steps(Outcome::ActionRequired, why), Vec::new());
+        match error {
+            PullError::Unauthorized { .. } => {
+                let host = run.image.registry();
+                act(format!("cannot pull {}: set credentials that may read it in [registry.\"{host}\"]", run.image))
+            }
+            PullError::NotFound { .. } if self.settling(run) => End::Trouble { why, after: None },
+            PullError::NotFound { .. } => {
+                act("the image was deleted from the registry before it could be tested: push it again".to_owned())
+            }
+            PullError::WrongPlatform { .. } | PullError::Unusable { .. } => act(format!("not a runnable image: {why}")),
+            PullError::RateLimited { .. } => End::Trouble { why, after: Some(Duration::from_mins(5)) },
+            PullError::NoSpace { .. }
+            | PullError::Stalled { .. }
+            | PullError::TimedOut { .. }
+            | PullError::Registry { .. }
+            | PullError::Interrupted
+            | PullError::Engine(_) => End::Trouble { why, after: None },
+        }
+    }
+
+    /// May the registry still be settling after the push?
+    fn settling(&self, run: &Run) -> bool {
+        let since = run.trouble_since.unwrap_or_else(|| self.store().clock().now());
+        self.store().clock().now() - since < millis(SETTLES)
+    }
+
+    async fn in_trouble(
+        &self,
+        lease: &Lease,
+        run: &Run,
+        why: &str,
+        after: Option<Duration>,
+    ) -> Result<(), JobError> {
+        let now = self.store().clock().now();
+        let since = run.trouble_since.unwrap_or(now);
+        if now - since > millis(self.parts.docker.give_up) {
+            let verdict = Verdict::without_steps(Outcome::Trouble, why);
+            self.parts.metrics.verdict(verdict.outcome);
+            return Ok(self.store().finish_run(lease, run.id, &verdict, b"").await?);
+        }
+        tracing::warn!(run.id = %run.id, %why, "a run waits");
+        let wait = after.unwrap_or_else(|| pause(lease.retries));
+        Ok(self.store().run_waits(lease, run.id, why, now + millis(wait)).await?)
+    }
+
+    /// What the Engine is told to pull.
+    pub(super) fn pull_source(&self, image: &ImageName, digest: &Digest) -> PullSource {
+        let credentials = self.parts.registry.credentials(image).map(|found| RegistryCredentials {
+            username: found.username,
+            password: found.password,
+            server: found.server,
+        });
+        PullSource { reference: self.parts.registry.pull_reference(image), digest: digest.clone(), credentials }
+    }
+
+    async fn remember_image(&self, held: &HeldImage) -> Result<(), JobError> {
+        Ok(self.store().image_used(&self.engine(), held).await?)
+    }
+
+    /// The Engine's name in the table of the images that it holds.
+    pub(super) fn engine(&self) -> String {
+        self.parts.docker.host.clone().unwrap_or_else(|| "default".to_owned())
+    }
+
+    /// Puts the run among those that can be stopped at once, until the guard is dropped.
+    fn executing(&self, lease: &Lease, run: RunId, stop: &CancellationToken) -> Executing<'_> {
+        let stop = stop.child_token();
+        let mut executing = self.executing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, former)) = executing.insert(run, (lease.attempts, stop.clone())) {
+            // A former attempt in this process lost its lease and is on its way out.
+            former.cancel();
+        }
+        Executing { pipeline: self, run, attempt: lease.attempts, stop }
+    }
+}
+
+/// A run among those that this process executes.
+struct Executing<'a> {
+    pipeline: &'a Pipeline,
+    run: RunId,
+    attempt: i64,
+    stop: CancellationToken,
+}
+
+impl Drop for Executing<'_> {
+    fn drop(&mut self) {
+        let mut executing = self.pipeline.executing.lock().unwrap_or_else(PoisonError::into_inner);
+        if executing.get(&self.run).is_some_and(|(attempt, _)| *attempt == self.attempt) {
+            executing.remove(&self.run);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Every address, and what every answer carries.
+
+use axum::Router;
+use axum::http::header::{
+    CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::routing::{get, post};
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+
+use super::problem::Problem;
+use super::{App, api, github_hook, health, pages, registry_hook};
+
+/// Nothing but our own files, and no script in the page.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
+    img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// What the world reaches.
+pub fn public(app: App) -> Router {
+    let router = Router::new()
+        .route("/hooks/github", post(github_hook::receive))
+        .route("/hooks/{sender}/{token}", post(registry_hook::receive))
+        .route("/dockerhub-webhook/{token}", post(registry_hook::receive_at_jenkins_path))
+        .route("/dockerhub-webhook/{token}/notify", post(registry_hook::receive_at_jenkins_path))
+        .route("/", get(pages::latest))
+        .route("/runs/{id}", get(pages::run))
+        .route("/runs/{id}/log", get(pages::log))
+        .route("/assets/style.css", get(pages::style))
+        .route("/api/v1/runs", get(api::runs))
+        .route("/api/v1/runs/{id}", get(api::run))
+        .route("/api/v1/deliveries", get(api::deliveries))
+        .route("/api/v1/deliveries/{id}", get(api::delivery))
+        .route("/api/openapi.json", get(api::description))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready));
+    guarded(router, app)
+}
+
+/// What only the operator's own network reaches.
+pub fn admin(app: App) -> Router {
+    guarded(Router::new().route("/metrics", get(health::metrics)), app)
+}
+
+fn guarded(router: Router<App>, app: App) -> Router {
+    let set = |name: HeaderName, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
+    let headers = ServiceBuilder::new()
+        .layer(set(CONTENT_SECURITY_POLICY, POLICY))
+        .layer(set(X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(set(REFERRER_POLICY, "no-referrer"))
+        .layer(set(X_FRAME_OPTIONS, "DENY"))
+        .layer(CatchPanicLayer::new());
+    router.fallback(|| async { Problem::not_found() }).layer(headers).with_state(app)
+}
