@@ -27,10 +27,14 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The registry of this name itself. `None` where the name is no host.
+    /// The registry of this name itself. `None` where the name is no host that may be read: a cloud's
+    /// metadata service is none, whatever an image calls itself.
     pub(super) fn of_registry(registry: &str) -> Option<Self> {
         let host = if registry == HUB { HUB_HOST } else { registry };
         let https = Url::parse(&format!("https://{host}/")).ok()?;
+        if address(&https).is_some_and(is_metadata) {
+            return None;
+        }
         // As the Engine does it: what is on this machine may go without TLS.
         let origin = if is_loopback(&https) {
             Url::parse(&format!("http://{host}/")).ok()?
@@ -136,13 +140,19 @@ impl Place {
     }
 }
 
-/// Does the address mean this machine?
+/// Does the host mean this machine?
 pub(super) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
+    address(url).map_or(url.host_str() == Some("localhost"), |address| {
+        address.is_loopback()
+    })
+}
+
+/// The address that stands in a host's place.
+pub(super) fn address(url: &Url) -> Option<IpAddr> {
+    match url.host()? {
+        Host::Domain(_) => None,
+        Host::Ipv4(address) => Some(address.into()),
+        Host::Ipv6(address) => Some(address.into()),
     }
 }
 
@@ -202,6 +212,7 @@ mod tests {
             assert_eq!(Place::of_registry(registry).unwrap().origin().as_str(), origin);
         }
         assert!(Place::of_registry("host:99999").is_none());
+        assert!(Place::of_registry("169.254.169.254").is_none());
     }
 
     #[test]

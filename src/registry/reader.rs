@@ -208,7 +208,7 @@ impl Reader {
     fn placed(&self, wanted: &Wanted<'_>) -> Result<Place, RegistryError> {
         self.place(wanted.image).ok_or_else(|| RegistryError::Invalid {
             what: wanted.what.clone(),
-            reason: format!("`{}` is no host", wanted.image.registry()),
+            reason: format!("`{}` is no host of a registry", wanted.image.registry()),
         })
     }
 

@@ -2,19 +2,19 @@
 
 use std::error::Error as _;
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use reqwest::{Certificate, Client, ClientBuilder, Response};
-use url::{Host, Url};
+use url::Url;
 
-use super::place::{Place, is_loopback, is_metadata, is_public};
+use super::place::{Place, address, is_loopback, is_metadata, is_public};
 use super::{SetupError, body};
 use crate::config;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// For a request with its redirects and its body.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 const MAX_REDIRECTS: usize = 5;
 /// For the body of an answer that is no success.
@@ -52,22 +52,13 @@ pub(super) struct Transport {
     world: Client,
     /// Never does: a proxy cannot reach this machine's loopback.
     loopback: Client,
+    /// For a request with its redirects and its body.
+    timeout: Duration,
 }
 
 impl Transport {
     pub(super) fn new(net: &config::Net) -> Result<Self, SetupError> {
-        let roots = match &net.ca_file {
-            None => Vec::new(),
-            Some(path) => {
-                let unusable = |reason: String| SetupError::File {
-                    path: path.display().to_string(),
-                    reason,
-                };
-                let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
-                Certificate::from_pem_bundle(&pem)
-                    .map_err(|_| unusable("not certificates in PEM".to_owned()))?
-            }
-        };
+        let roots = net.ca_file.as_deref().map_or(Ok(Vec::new()), certificates)?;
         let build = |builder: ClientBuilder| {
             builder
                 .user_agent(concat!("hubcheck/", env!("CARGO_PKG_VERSION")))
@@ -81,18 +72,17 @@ impl Transport {
         Ok(Self {
             world: build(Client::builder())?,
             loopback: build(Client::builder().no_proxy())?,
+            timeout: REQUEST_TIMEOUT,
         })
     }
 
     /// Sends a request to `place` and reads the answer, wherever the place sends us for it.
     pub(super) async fn send(&self, place: &Place, request: Request<'_>) -> Result<Answer, Failure> {
-        tokio::time::timeout(REQUEST_TIMEOUT, self.follow(place, request))
+        tokio::time::timeout(self.timeout, self.follow(place, request))
             .await
             .unwrap_or_else(|_| {
-                let seconds = REQUEST_TIMEOUT.as_secs();
-                Err(Failure::Unreachable(format!(
-                    "no whole answer within {seconds} s"
-                )))
+                let reason = format!("no whole answer within {:?}", self.timeout);
+                Err(Failure::Unreachable(reason))
             })
     }
 
@@ -133,6 +123,20 @@ impl Transport {
     }
 }
 
+/// The certificates in a file.
+fn certificates(path: &Path) -> Result<Vec<Certificate>, SetupError> {
+    let unusable = |reason: String| SetupError::File {
+        path: path.display().to_string(),
+        reason,
+    };
+    let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
+    let certificates = Certificate::from_pem_bundle(&pem).unwrap_or_default();
+    if certificates.is_empty() {
+        return Err(unusable("there is no certificate in PEM form in it".to_owned()));
+    }
+    Ok(certificates)
+}
+
 /// Says what broke, without the address: signed addresses are secrets.
 pub(super) fn explain(error: &reqwest::Error) -> Failure {
     if error.is_timeout() {
@@ -142,7 +146,11 @@ pub(super) fn explain(error: &reqwest::Error) -> Failure {
     while let Some(deeper) = cause.and_then(std::error::Error::source) {
         cause = Some(deeper);
     }
-    Failure::Unreachable(cause.map_or_else(|| "the request failed".to_owned(), ToString::to_string))
+    let mut reason = cause.map_or_else(|| "the request failed".to_owned(), ToString::to_string);
+    if reason.contains("UnknownIssuer") {
+        reason += " (a company's own certificates belong in [net] ca_file)";
+    }
+    Failure::Unreachable(reason)
 }
 
 fn redirection(response: &Response) -> Option<String> {
@@ -194,16 +202,87 @@ async fn check_redirect(place: &Place, target: &Url) -> Result<(), Failure> {
 /// What the host means. Nothing for a name that nobody knows here: it is for the proxy to look up,
 /// by its own rules.
 async fn addresses(url: &Url) -> Vec<IpAddr> {
-    match url.host() {
-        None => Vec::new(),
-        Some(Host::Ipv4(address)) => vec![address.into()],
-        Some(Host::Ipv6(address)) => vec![address.into()],
-        Some(Host::Domain(name)) => {
-            let port = url.port_or_known_default().unwrap_or(443);
-            tokio::net::lookup_host((name, port)).await.map_or_else(
-                |_| Vec::new(),
-                |found| found.map(|address| address.ip()).collect(),
-            )
-        }
+    if let Some(address) = address(url) {
+        return vec![address];
+    }
+    let port = url.port_or_known_default().unwrap_or(443);
+    tokio::net::lookup_host((url.host_str().unwrap_or_default(), port))
+        .await
+        .map_or_else(
+            |_| Vec::new(),
+            |found| found.map(|address| address.ip()).collect(),
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// What becomes of a request to a server that sends `reply`, again and again, and never ends it.
+    async fn outcome(reply: &'static [&'static [u8]], timeout: Duration) -> Result<Answer, Failure> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url: Url = format!("http://{}/", listener.local_addr().unwrap())
+            .parse()
+            .unwrap();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.read_u8().await.unwrap();
+            for piece in reply.iter().chain(std::iter::repeat(reply.last().unwrap())) {
+                // The client hangs up once it has had enough.
+                if stream.write_all(piece).await.is_err() {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        });
+        let transport = Transport {
+            timeout,
+            ..Transport::new(&config::Net::default()).unwrap()
+        };
+        let request = Request {
+            method: Method::GET,
+            url: url.clone(),
+            accept: "*/*",
+            authorization: None,
+            cap_bytes: 1000,
+        };
+        let outcome = transport.send(&Place::of_endpoint(&url).unwrap(), request).await;
+        server.abort();
+        outcome
+    }
+
+    #[tokio::test]
+    async fn a_body_without_end_is_given_up_at_the_cap() {
+        const ENDLESS: [&[u8]; 2] = [
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+            b"5\r\nhello\r\n",
+        ];
+        let outcome = outcome(&ENDLESS, REQUEST_TIMEOUT).await;
+        let Err(Failure::Refused(reason)) = outcome else {
+            panic!("more than the cap");
+        };
+        assert_eq!(reason, "it is larger than 1000 bytes");
+    }
+
+    #[tokio::test]
+    async fn a_silent_server_is_given_up() {
+        let outcome = outcome(&[b""], Duration::from_millis(50)).await;
+        let Err(Failure::Unreachable(reason)) = outcome else {
+            panic!("no answer");
+        };
+        assert_eq!(reason, "no whole answer within 50ms");
+    }
+
+    #[test]
+    fn a_file_without_certificates_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let net = config::Net {
+            ca_file: Some(file.path().to_owned()),
+        };
+        let error = Transport::new(&net).err().unwrap().to_string();
+        assert!(error.contains(&file.path().display().to_string()), "{error}");
     }
 }
