@@ -79,10 +79,11 @@ pub(super) struct Authenticator {
 }
 
 /// Who asks, for what, where.
-pub(super) struct Applicant<'a> {
-    pub(super) key: &'a Key,
-    pub(super) place: &'a Place,
-    pub(super) credentials: Option<&'a Credentials>,
+pub(super) struct Applicant {
+    pub(super) key: Key,
+    pub(super) place: Place,
+    /// `None`: asks as anybody could.
+    pub(super) credentials: Option<Credentials>,
 }
 
 #[derive(Deserialize)]
@@ -107,11 +108,11 @@ impl Authenticator {
     pub(super) async fn renew(
         &self,
         transport: &Transport,
-        applicant: &Applicant<'_>,
+        applicant: &Applicant,
         used: &Known,
         challenge: &Challenge,
     ) -> Result<HeaderValue, Obstacle> {
-        let slot = self.slot(applicant.key);
+        let slot = self.slot(&applicant.key);
         let mut slot = slot.lock().await;
         if slot.generation != used.generation
             && let Some(header) = slot.valid()
@@ -120,7 +121,7 @@ impl Authenticator {
         }
         let (header, life) = match challenge {
             Challenge::Basic => {
-                let credentials = applicant.credentials.ok_or(Obstacle::NoAccount)?;
+                let credentials = applicant.credentials.as_ref().ok_or(Obstacle::NoAccount)?;
                 (credentials.basic().ok_or(Obstacle::Refused)?, None)
             }
             Challenge::Bearer { realm, service } => {
@@ -149,7 +150,7 @@ impl Authenticator {
 
 async fn fetch_token(
     transport: &Transport,
-    applicant: &Applicant<'_>,
+    applicant: &Applicant,
     mut realm: Url,
     service: Option<&str>,
 ) -> Result<(HeaderValue, Duration), Obstacle> {
@@ -164,11 +165,11 @@ async fn fetch_token(
         method: Method::GET,
         url: realm,
         accept: "application/json",
-        authorization: applicant.credentials.and_then(Credentials::basic),
+        authorization: applicant.credentials.as_ref().and_then(Credentials::basic),
         cap_bytes: TOKEN_CAP_BYTES,
     };
     let answer = transport
-        .send(applicant.place, request)
+        .send(&applicant.place, request)
         .await
         .map_err(Obstacle::Failure)?;
     match answer.status.as_u16() {

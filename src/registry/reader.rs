@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 
 use super::auth::{Applicant, Authenticator, Key, Obstacle};
 use super::cache::Cache;
@@ -107,18 +107,17 @@ impl Reader {
 
     /// Reads what a digest stands for, and checks that it is that.
     async fn content(&self, wanted: &Wanted<'_>, digest: &Digest) -> Result<Bytes, RegistryError> {
-        let entry = (self.key(wanted)?, digest.clone());
+        let entry = (self.applicant(wanted)?.key, digest.clone());
         let kept = self.cache().find(&entry);
         if let Some(bytes) = kept {
             return Ok(bytes);
         }
         let answer = self.request(Method::GET, wanted).await?;
         if Digest::of(&answer.body) != *digest {
-            let reason =
-                "what was sent has another digest: the registry or the way to it is broken".to_owned();
+            let reason = "what was sent has another digest: the registry or the way to it is broken";
             return Err(RegistryError::Invalid {
                 what: wanted.what.clone(),
-                reason,
+                reason: reason.to_owned(),
             });
         }
         self.cache().keep(entry, answer.body.clone());
@@ -127,55 +126,70 @@ impl Reader {
 
     /// Sends a request, and answers one challenge to it.
     pub(super) async fn request(&self, method: Method, wanted: &Wanted<'_>) -> Result<Answer, RegistryError> {
-        let key = self.key(wanted)?;
-        let place = self.placed(wanted)?;
-        let credentials = match wanted.access {
-            Access::Anonymous => None,
-            Access::Configured => self.keyring.find(wanted.image.registry(), &place),
-        };
-        let known = self.authenticator.known(&key).await;
-        let send = async |authorization| {
-            let request = Request {
-                method: method.clone(),
-                url: place.url(wanted.image, &wanted.path),
-                accept: wanted.accept,
-                authorization,
-                cap_bytes: wanted.cap_bytes,
-            };
-            let sent = self.transport.send(&place, request).await;
-            sent.map_err(|failure| RegistryError::from_failure(failure, &place.host(), wanted.what.clone()))
-        };
+        let applicant = self.applicant(wanted)?;
+        let known = self.authenticator.known(&applicant.key).await;
+        let send = |authorization| self.send(method.clone(), wanted, &applicant.place, authorization);
         let mut answer = send(known.header.clone()).await?;
         if answer.status == StatusCode::UNAUTHORIZED {
-            let applicant = Applicant {
-                key: &key,
-                place: &place,
-                credentials: credentials.as_ref(),
-            };
             let Some(challenge) = challenge::parse(&answer.headers) else {
                 return Err(wanted.unauthorized("the registry does not say how to sign in".to_owned()));
             };
-            let header = self
+            let renewed = self
                 .authenticator
-                .renew(&self.transport, &applicant, &known, &challenge)
+                .renew(&self.transport, &applicant, &known, &challenge);
+            let header = renewed
                 .await
-                .map_err(|obstacle| self.explain(obstacle, wanted, &place))?;
+                .map_err(|obstacle| self.explain(obstacle, wanted, &applicant.place))?;
             answer = send(Some(header)).await?;
         }
         if answer.status.is_success() {
             return Ok(answer);
         }
-        let unauthorized = match credentials {
-            None => self.without_account(wanted, &place),
-            Some(_) => refused(wanted, &place),
+        let unauthorized = match applicant.credentials {
+            None => self.without_account(wanted, &applicant.place),
+            Some(_) => refused(wanted, &applicant.place),
         };
-        let what = wanted.what.clone();
-        Err(RegistryError::from_answer(
-            &answer,
-            &place.host(),
-            what,
-            unauthorized,
-        ))
+        let (host, what) = (applicant.place.host(), wanted.what.clone());
+        Err(RegistryError::from_answer(&answer, &host, what, unauthorized))
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        wanted: &Wanted<'_>,
+        place: &Place,
+        authorization: Option<HeaderValue>,
+    ) -> Result<Answer, RegistryError> {
+        let request = Request {
+            method,
+            url: place.url(wanted.image, &wanted.path),
+            accept: wanted.accept,
+            authorization,
+            cap_bytes: wanted.cap_bytes,
+        };
+        let sent = self.transport.send(place, request).await;
+        sent.map_err(|failure| RegistryError::from_failure(failure, &place.host(), wanted.what.clone()))
+    }
+
+    /// Who asks for it, and where.
+    fn applicant(&self, wanted: &Wanted<'_>) -> Result<Applicant, RegistryError> {
+        let registry = wanted.image.registry();
+        let place = self.place(wanted.image).ok_or_else(|| RegistryError::Invalid {
+            what: wanted.what.clone(),
+            reason: format!("`{registry}` is no host of a registry"),
+        })?;
+        Ok(Applicant {
+            key: Key {
+                registry: registry.to_owned(),
+                repository: place.repository(wanted.image),
+                access: wanted.access,
+            },
+            credentials: match wanted.access {
+                Access::Anonymous => None,
+                Access::Configured => self.keyring.find(registry, &place),
+            },
+            place,
+        })
     }
 
     fn explain(&self, obstacle: Obstacle, wanted: &Wanted<'_>, place: &Place) -> RegistryError {
@@ -203,22 +217,6 @@ impl Reader {
                 format!("it is private or does not exist, and there is no account for it: {advice}")
             }
         }
-    }
-
-    fn placed(&self, wanted: &Wanted<'_>) -> Result<Place, RegistryError> {
-        self.place(wanted.image).ok_or_else(|| RegistryError::Invalid {
-            what: wanted.what.clone(),
-            reason: format!("`{}` is no host of a registry", wanted.image.registry()),
-        })
-    }
-
-    fn key(&self, wanted: &Wanted<'_>) -> Result<Key, RegistryError> {
-        let place = self.placed(wanted)?;
-        Ok(Key {
-            registry: wanted.image.registry().to_owned(),
-            repository: place.repository(wanted.image),
-            access: wanted.access,
-        })
     }
 
     fn cache(&self) -> MutexGuard<'_, Cache> {
