@@ -26,6 +26,9 @@ use fault::Faults;
 use guard::Doorkeeper;
 use shelf::Shelf;
 
+/// Requests that the log holds; the demo and the tests stay far below.
+const MAX_LOGGED: usize = 10_000;
+
 /// A request as it arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Logged {
@@ -105,7 +108,7 @@ impl DemoRegistry {
         self.inside.doorkeeper.revoke_tokens();
     }
 
-    /// All requests so far.
+    /// All requests so far (the first ten thousand).
     pub fn requests(&self) -> Vec<Logged> {
         lock(&self.inside.log).clone()
     }
@@ -126,7 +129,7 @@ async fn handle(State(inside): State<Arc<Inside>>, request: Request) -> Response
         target,
         authorization,
     };
-    lock(&inside.log).push(logged.clone());
+    inside.record(logged.clone());
     match inside.faults.take(&logged.target) {
         None => inside.answer(&logged),
         Some(misbehaviour) => misbehaviour.apply(|| inside.answer(&logged)).await,
@@ -134,6 +137,13 @@ async fn handle(State(inside): State<Arc<Inside>>, request: Request) -> Response
 }
 
 impl Inside {
+    fn record(&self, request: Logged) {
+        let mut log = lock(&self.log);
+        if log.len() < MAX_LOGGED {
+            log.push(request);
+        }
+    }
+
     fn answer(&self, request: &Logged) -> Response {
         let path = request
             .target

@@ -1,0 +1,157 @@
+//! The reader: what it answers, and which requests that takes.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use http::{Method, StatusCode};
+
+use super::auth::Authenticator;
+use super::credentials::{Credentials, Keyring};
+use super::docker_config::{DockerConfig, host_of};
+use super::manifest::{Chosen, Document, ImageDetails};
+use super::place::Place;
+use super::reader::{Reader, Wanted, name};
+use super::transport::Transport;
+use super::{NotRunnable, RegistryError, SetupError};
+use crate::config;
+use crate::model::{Digest, ImageName, Platform, Tag, Visibility};
+
+/// Whose rights a request uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// Everybody's.
+    Anonymous,
+    /// Those of the account for the registry, where there is one. The caller decides who may use it.
+    Configured,
+}
+
+/// Reads from registries. Cheap to clone.
+#[derive(Clone)]
+pub struct RegistryClient {
+    reader: Arc<Reader>,
+}
+
+impl RegistryClient {
+    /// A reader for these registries. `docker_config` is Docker's `config.json`, whether or not it is there.
+    ///
+    /// Fails where the configuration, the certificates or Docker's file cannot be used.
+    pub fn new(
+        registries: &BTreeMap<String, config::Registry>,
+        net: &config::Net,
+        docker_config: Option<PathBuf>,
+    ) -> Result<Self, SetupError> {
+        let mut endpoints = BTreeMap::new();
+        for (host, registry) in registries {
+            if let Some(endpoint) = &registry.endpoint {
+                let wrong = |reason| SetupError::Endpoint {
+                    host: host.clone(),
+                    reason,
+                };
+                endpoints.insert(host_of(host), Place::of_endpoint(endpoint).map_err(wrong)?);
+            }
+        }
+        let docker = match docker_config {
+            Some(path) => DockerConfig::read(&path)?,
+            None => DockerConfig::default(),
+        };
+        let reader = Reader {
+            endpoints,
+            keyring: Keyring::new(registries, docker)?,
+            transport: Transport::new(net)?,
+            authenticator: Authenticator::default(),
+            cache: Mutex::default(),
+        };
+        Ok(Self {
+            reader: Arc::new(reader),
+        })
+    }
+
+    /// The digest that a tag points at now. Costs no pull where the registry names it in its headers.
+    pub async fn resolve(
+        &self,
+        image: &ImageName,
+        tag: &Tag,
+        access: Access,
+    ) -> Result<Digest, RegistryError> {
+        let wanted = Wanted::manifest(image, tag.as_str(), access);
+        let named = match self.reader.request(Method::HEAD, &wanted).await {
+            Ok(answer) => answer.digest(),
+            // Some registries do not know HEAD, and answer that the request is wrong.
+            Err(RegistryError::Invalid { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        if let Some(digest) = named {
+            return Ok(digest);
+        }
+        let answer = self.reader.request(Method::GET, &wanted).await?;
+        Ok(Digest::of(&answer.body))
+    }
+
+    /// Reads the image under a digest: of an index, the one for the Engine's platform.
+    pub async fn inspect(
+        &self,
+        image: &ImageName,
+        digest: &Digest,
+        engine: &Platform,
+        access: Access,
+    ) -> Result<ImageDetails, RegistryError> {
+        match self.reader.document(image, digest, access).await? {
+            Document::Manifest(manifest) => {
+                let details = self.reader.details(image, digest, manifest, access).await?;
+                if engine.runs(&details.platform) {
+                    Ok(details)
+                } else {
+                    let wanted = engine.clone();
+                    let available = vec![details.platform];
+                    Err(NotRunnable::NoSuchPlatform { wanted, available }.into())
+                }
+            }
+            Document::Index(index) => {
+                let what = || name(image, digest.as_str());
+                let Chosen {
+                    digest: chosen,
+                    annotations,
+                } = index.choose(engine).map_err(|problem| problem.about(what()))?;
+                let Document::Manifest(manifest) = self.reader.document(image, &chosen, access).await? else {
+                    let reason = "it is an index inside an index".to_owned();
+                    return Err(RegistryError::Invalid {
+                        what: name(image, chosen.as_str()),
+                        reason,
+                    });
+                };
+                let details = self.reader.details(image, &chosen, manifest, access).await?;
+                Ok(ImageDetails {
+                    index: Some(digest.clone()),
+                    descriptor_annotations: annotations,
+                    index_annotations: index.annotations,
+                    ..details
+                })
+            }
+        }
+    }
+
+    /// Can everybody read this image? In doubt: no.
+    ///
+    /// Asked where the image is read. Of an endpoint that holds an account of its own for the registry
+    /// behind it, the answer says who can read the endpoint.
+    pub async fn visibility(&self, image: &ImageName, digest: &Digest) -> Visibility {
+        let wanted = Wanted::manifest(image, digest.as_str(), Access::Anonymous);
+        match self.reader.request(Method::HEAD, &wanted).await {
+            Ok(answer) if answer.status == StatusCode::OK => Visibility::Public,
+            _ => Visibility::Private,
+        }
+    }
+
+    /// The image's name for the Engine to pull, without tag and digest.
+    pub fn pull_reference(&self, image: &ImageName) -> String {
+        let endpoint = self.reader.endpoints.get(image.registry());
+        endpoint.map_or_else(|| image.to_string(), |place| place.pull_reference(image))
+    }
+
+    /// The account for the Engine to pull with. The caller decides who may use it.
+    pub fn credentials(&self, image: &ImageName) -> Option<Credentials> {
+        let place = self.reader.place(image)?;
+        self.reader.keyring.find(image.registry(), &place)
+    }
+}

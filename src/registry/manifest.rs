@@ -1,0 +1,400 @@
+//! Manifests, indexes and configurations: foreign JSON → what hubcheck needs of it. No I/O.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::NotRunnable;
+use crate::model::{Digest, Platform};
+
+/// Platforms that an error names; an index can hold thousands.
+const MAX_NAMED: usize = 16;
+
+/// An image for one platform, as far as hubcheck looks into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageDetails {
+    /// The index through which the manifest was found.
+    pub index: Option<Digest>,
+    /// The platform's manifest.
+    pub digest: Digest,
+    /// What it runs on.
+    pub platform: Platform,
+    /// The manifest's annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Those that the index gives to the manifest.
+    pub descriptor_annotations: BTreeMap<String, String>,
+    /// Those of the index itself.
+    pub index_annotations: BTreeMap<String, String>,
+    /// The configuration's labels, inherited ones among them.
+    pub labels: BTreeMap<String, String>,
+    /// What is run, if the image says so.
+    pub entrypoint: Option<Vec<String>>,
+    /// Its arguments, if the image says so.
+    pub cmd: Option<Vec<String>>,
+    /// Where it is run; empty where the image does not say.
+    pub working_dir: String,
+    /// When it was built, as the image has it: RFC 3339 if it is honest.
+    pub created: Option<String>,
+    /// Bytes to pull: configuration and layers as they are stored.
+    pub size_bytes: u64,
+}
+
+/// Why a document cannot be used.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Problem {
+    /// It is not what it should be.
+    Malformed(String),
+    /// It is well-formed, and nothing that could run.
+    NotRunnable(NotRunnable),
+}
+
+impl From<NotRunnable> for Problem {
+    fn from(reason: NotRunnable) -> Self {
+        Self::NotRunnable(reason)
+    }
+}
+
+/// What a digest can stand for.
+#[derive(Debug)]
+pub(super) enum Document {
+    Index(Index),
+    Manifest(Manifest),
+}
+
+/// Manifests of several platforms.
+#[derive(Debug)]
+pub(super) struct Index {
+    entries: Vec<Descriptor>,
+    pub(super) annotations: BTreeMap<String, String>,
+}
+
+/// The manifest of a runnable image.
+#[derive(Debug)]
+pub(super) struct Manifest {
+    pub(super) config: Digest,
+    pub(super) config_size: u64,
+    pub(super) annotations: BTreeMap<String, String>,
+    pub(super) size_bytes: u64,
+}
+
+/// The platform's manifest in an index.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Chosen {
+    pub(super) digest: Digest,
+    pub(super) annotations: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Raw {
+    schema_version: Option<u64>,
+    artifact_type: Option<String>,
+    manifests: Option<Vec<Descriptor>>,
+    config: Option<Descriptor>,
+    layers: Option<Vec<Descriptor>>,
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Descriptor {
+    #[serde(default)]
+    media_type: String,
+    digest: String,
+    size: u64,
+    platform: Option<RawPlatform>,
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+/// As the index and the configuration have it.
+#[derive(Debug, Default, Deserialize)]
+struct RawPlatform {
+    #[serde(default)]
+    os: String,
+    #[serde(default)]
+    architecture: String,
+    variant: Option<String>,
+}
+
+/// The configuration of an image.
+#[derive(Debug, Deserialize)]
+pub(super) struct Config {
+    #[serde(flatten)]
+    platform: RawPlatform,
+    pub(super) created: Option<String>,
+    #[serde(rename = "config")]
+    settings: Option<Settings>,
+}
+
+/// The part of it that a container starts with.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Settings {
+    pub(super) entrypoint: Option<Vec<String>>,
+    pub(super) cmd: Option<Vec<String>>,
+    pub(super) labels: Option<BTreeMap<String, String>>,
+    pub(super) working_dir: Option<String>,
+}
+
+/// Reads what a digest stands for.
+pub(super) fn parse(bytes: &[u8]) -> Result<Document, Problem> {
+    let raw: Raw = json(bytes)?;
+    if raw.schema_version == Some(1) {
+        return Err(NotRunnable::Schema1.into());
+    }
+    let annotations = raw.annotations.unwrap_or_default();
+    match (raw.manifests, raw.config, raw.layers) {
+        (Some(entries), None, None) => Ok(Document::Index(Index { entries, annotations })),
+        (None, Some(config), layers) => {
+            let layers = layers.unwrap_or_default();
+            if let Some(media_type) = artifact(&config, &layers, raw.artifact_type) {
+                return Err(NotRunnable::Artifact { media_type }.into());
+            }
+            let sizes = layers.iter().map(|layer| layer.size);
+            Ok(Document::Manifest(Manifest {
+                config: digest(&config.digest)?,
+                config_size: config.size,
+                annotations,
+                size_bytes: sizes.fold(config.size, u64::saturating_add),
+            }))
+        }
+        // An OCI artifact manifest, as it was for a while.
+        (None, None, _) if raw.artifact_type.is_some() => {
+            let media_type = shown(raw.artifact_type.as_deref().unwrap_or_default());
+            Err(NotRunnable::Artifact { media_type }.into())
+        }
+        // Both at once would mean one thing to us and another to the Engine.
+        _ => Err(Problem::Malformed(
+            "it is neither an image's manifest nor an index".to_owned(),
+        )),
+    }
+}
+
+/// Reads an image's configuration, and what it runs on.
+pub(super) fn parse_config(bytes: &[u8]) -> Result<(Config, Platform), Problem> {
+    let config: Config = json(bytes)?;
+    let platform = config.platform.known().ok_or(NotRunnable::NoPlatform)?;
+    Ok((config, platform))
+}
+
+impl Config {
+    pub(super) fn settings(self) -> Settings {
+        self.settings.unwrap_or_default()
+    }
+}
+
+impl Index {
+    /// The manifest that an engine would take.
+    pub(super) fn choose(&self, engine: &Platform) -> Result<Chosen, Problem> {
+        let candidates: Vec<(Platform, &Descriptor)> = self
+            .entries
+            .iter()
+            .filter(|entry| !entry.is_attestation())
+            .filter_map(|entry| Some((entry.platform.as_ref()?.known()?, entry)))
+            .collect();
+        let best = candidates
+            .iter()
+            .filter(|(platform, _)| engine.runs(platform))
+            // The engine's own variant; else none or the lowest, which runs on all that are above it.
+            .min_by_key(|(platform, _)| (platform.variant != engine.variant, platform.variant.clone()));
+        let Some((_, entry)) = best else {
+            return Err(refusal(candidates, engine).into());
+        };
+        Ok(Chosen {
+            digest: digest(&entry.digest)?,
+            annotations: entry.annotations.clone().unwrap_or_default(),
+        })
+    }
+}
+
+/// Why none of these manifests is taken.
+fn refusal(candidates: Vec<(Platform, &Descriptor)>, engine: &Platform) -> NotRunnable {
+    if candidates.is_empty() {
+        return NotRunnable::NoPlatform;
+    }
+    let platforms = candidates.into_iter().map(|(platform, _)| platform);
+    NotRunnable::NoSuchPlatform {
+        wanted: engine.clone(),
+        available: platforms.take(MAX_NAMED).collect(),
+    }
+}
+
+impl Descriptor {
+    fn is_attestation(&self) -> bool {
+        self.annotations
+            .as_ref()
+            .is_some_and(|annotations| annotations.contains_key("vnd.docker.reference.type"))
+    }
+}
+
+impl RawPlatform {
+    /// `None` of `unknown/unknown`, under which attestations stand, and of what is malformed.
+    fn known(&self) -> Option<Platform> {
+        let variant = self.variant.as_deref().filter(|variant| !variant.is_empty());
+        let text = match variant {
+            Some(variant) => format!("{}/{}/{variant}", self.os, self.architecture),
+            None => format!("{}/{}", self.os, self.architecture),
+        };
+        let platform: Platform = text.parse().ok()?;
+        (platform.os != "unknown" && platform.architecture != "unknown").then_some(platform)
+    }
+}
+
+/// What it is, if it is no image: its configuration or its layers give it away.
+fn artifact(config: &Descriptor, layers: &[Descriptor], artifact_type: Option<String>) -> Option<String> {
+    const CONFIGS: [&str; 2] = [
+        "application/vnd.oci.image.config.v1+json",
+        "application/vnd.docker.container.image.v1+json",
+    ];
+    const LAYERS: [&str; 2] = [
+        "application/vnd.oci.image.layer.",
+        "application/vnd.docker.image.rootfs.",
+    ];
+    if !CONFIGS.contains(&config.media_type.as_str()) {
+        let name = artifact_type.unwrap_or_else(|| config.media_type.clone());
+        return Some(shown(&name));
+    }
+    let is_layer = |media_type: &str| LAYERS.iter().any(|start| media_type.starts_with(start));
+    let other = layers.iter().find(|layer| !is_layer(&layer.media_type))?;
+    Some(shown(&other.media_type))
+}
+
+fn json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        Problem::Malformed(format!(
+            "it is not the JSON it should be (line {line}, column {column})"
+        ))
+    })
+}
+
+fn digest(text: &str) -> Result<Digest, Problem> {
+    text.parse()
+        .map_err(|_| Problem::Malformed("it names something by what is no SHA-256 digest".to_owned()))
+}
+
+/// A stranger's text, short and harmless enough for a message.
+fn shown(text: &str) -> String {
+    text.chars().filter(char::is_ascii_graphic).take(120).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn entry(name: &str, platform: &str) -> Value {
+        let parts: Vec<&str> = platform.split('/').collect();
+        let mut described = json!({"os": parts[0], "architecture": parts[1]});
+        if let Some(variant) = parts.get(2) {
+            described["variant"] = json!(variant);
+        }
+        json!({"digest": Digest::of(name.as_bytes()).as_str(), "size": 1, "platform": described})
+    }
+
+    fn chosen(entries: &[Value], engine: &str) -> Result<Digest, Problem> {
+        let text = json!({"schemaVersion": 2, "manifests": entries}).to_string();
+        let Ok(Document::Index(index)) = parse(text.as_bytes()) else {
+            panic!("an index: {text}");
+        };
+        index.choose(&engine.parse().unwrap()).map(|chosen| chosen.digest)
+    }
+
+    fn image(config: &str, layer: &str) -> Value {
+        let digest = Digest::of(b"");
+        json!({
+            "schemaVersion": 2,
+            "config": {"mediaType": config, "digest": digest.as_str(), "size": 10},
+            "layers": [{"mediaType": layer, "digest": digest.as_str(), "size": 32}],
+        })
+    }
+
+    const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+    const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+    #[test]
+    fn the_engines_own_platform_is_taken_and_attestations_never() {
+        let mut attestation = entry("attestation", "linux/amd64");
+        attestation["annotations"] = json!({"vnd.docker.reference.type": "attestation-manifest"});
+        let unknown = entry("unknown", "unknown/unknown");
+        let amd64 = entry("amd64", "linux/amd64");
+        let v3 = entry("v3", "linux/amd64/v3");
+        let v7 = entry("v7", "linux/arm/v7");
+        let v6 = entry("v6", "linux/arm/v6");
+        let all = [attestation.clone(), unknown.clone(), v3, amd64, v7, v6];
+        for (engine, name) in [
+            ("linux/amd64", "amd64"),
+            ("linux/amd64/v3", "v3"),
+            ("linux/arm", "v6"),
+            ("linux/arm/v7", "v7"),
+        ] {
+            assert_eq!(chosen(&all, engine), Ok(Digest::of(name.as_bytes())), "{engine}");
+        }
+        let none = chosen(&[attestation, unknown], "linux/amd64");
+        assert_eq!(none, Err(NotRunnable::NoPlatform.into()));
+    }
+
+    #[test]
+    fn a_missing_platform_is_told_with_those_that_are_there() {
+        let error = chosen(&[entry("a", "linux/arm64/v8")], "linux/amd64").unwrap_err();
+        let Problem::NotRunnable(reason) = error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(
+            reason.to_string(),
+            "the image has no linux/amd64, only linux/arm64/v8: build it for linux/amd64 as well"
+        );
+    }
+
+    #[test]
+    fn images_are_told_from_what_else_registries_keep() {
+        let size = match parse(image(CONFIG, LAYER).to_string().as_bytes()) {
+            Ok(Document::Manifest(manifest)) => manifest.size_bytes,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(size, 42);
+        let chart = image("application/vnd.cncf.helm.config.v1+json", LAYER);
+        let attestation = image(CONFIG, "application/vnd.in-toto+json");
+        for (document, is) in [
+            (chart, "application/vnd.cncf.helm.config.v1+json"),
+            (attestation, "application/vnd.in-toto+json"),
+            (
+                json!({"artifactType": "application/x", "blobs": []}),
+                "application/x",
+            ),
+        ] {
+            let media_type = is.to_owned();
+            let expected = Problem::NotRunnable(NotRunnable::Artifact { media_type });
+            assert_eq!(parse(document.to_string().as_bytes()).unwrap_err(), expected);
+        }
+        let old = parse(br#"{"schemaVersion": 1, "fsLayers": []}"#).unwrap_err();
+        assert_eq!(old, Problem::NotRunnable(NotRunnable::Schema1));
+    }
+
+    #[test]
+    fn documents_with_two_meanings_are_refused() {
+        let mut both = image(CONFIG, LAYER);
+        both["manifests"] = json!([entry("a", "linux/amd64")]);
+        for wrong in [
+            both.to_string(),
+            "{}".to_owned(),
+            "[]".to_owned(),
+            "\u{0}".to_owned(),
+        ] {
+            assert!(
+                matches!(parse(wrong.as_bytes()), Err(Problem::Malformed(_))),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_configuration_may_leave_out_nearly_everything() {
+        let (config, platform) =
+            parse_config(br#"{"os": "linux", "architecture": "amd64", "config": {"Labels": null}}"#).unwrap();
+        assert_eq!(platform.to_string(), "linux/amd64");
+        assert!(config.settings().labels.is_none());
+        assert_eq!(parse_config(b"{}").unwrap_err(), NotRunnable::NoPlatform.into());
+    }
+}

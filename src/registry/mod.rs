@@ -1,0 +1,22 @@
+//! The reader of registries: tag → digest, manifest, configuration, who may see an image.
+//!
+//! Only this part speaks to registries. What they send is a stranger's: every body has a cap, every
+//! digest is checked, and credentials go to the host that they were given for and to no other.
+
+mod auth;
+mod body;
+mod cache;
+mod challenge;
+mod client;
+mod credentials;
+mod docker_config;
+mod error;
+mod manifest;
+mod place;
+mod reader;
+mod transport;
+
+pub use client::{Access, RegistryClient};
+pub use credentials::Credentials;
+pub use error::{NotRunnable, RegistryError, SetupError};
+pub use manifest::ImageDetails;
