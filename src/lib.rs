@@ -3,4 +3,6 @@
 
 pub mod clock;
 pub mod config;
+pub mod demo;
+pub mod github;
 pub mod model;

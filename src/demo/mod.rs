@@ -1,0 +1,3 @@
+//! What stands in for the outside world in `hubcheck demo` and in the tests.
+
+pub mod github;
