@@ -7,6 +7,7 @@
 
 mod access;
 mod checks;
+mod contents;
 mod fault;
 mod ledger;
 mod output;
@@ -28,7 +29,7 @@ use tokio::task::JoinHandle;
 pub use fault::{Fault, Trouble};
 pub use ledger::{Caller, Request};
 pub use webhook::Webhook;
-pub use world::{Access, CheckRun, Commit, Permissions, SimulatedApp, Status};
+pub use world::{Access, CheckRun, Commit, NewCommit, Permissions, SimulatedApp, Status};
 
 use crate::model::{CommitSha, InstallationId, RepoId, RepoName, Visibility};
 use server::Shared;
@@ -87,7 +88,26 @@ impl GitHub {
 
     /// Commits to a repository's default branch. `None`: there is no such repository.
     pub fn commit(&self, repo: &RepoName, message: &str) -> Option<CommitSha> {
-        self.shared.world().commit(repo, message)
+        self.make_commit(
+            repo,
+            &NewCommit {
+                message,
+                ..NewCommit::default()
+            },
+        )
+    }
+
+    /// Makes a commit with files, or one beside the branches. `None`: there is no such repository.
+    pub fn make_commit(&self, repo: &RepoName, new: &NewCommit<'_>) -> Option<CommitSha> {
+        self.shared.world().commit(repo, new)
+    }
+
+    /// Points a branch at a commit, and makes the branch if there is none.
+    pub fn set_branch(&self, repo: &RepoName, branch: &str, head: &CommitSha) {
+        let mut world = self.shared.world();
+        for repo in world.repos.iter_mut().filter(|known| known.name == *repo) {
+            repo.branches.insert(branch.to_owned(), head.clone());
+        }
     }
 
     /// Gives a repository a new name; the old one redirects.

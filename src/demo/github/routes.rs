@@ -3,10 +3,11 @@
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 
+use super::contents;
 use super::ledger::Caller;
 use super::refusal::{Refusal, Reply};
-use super::world::{Access, Commit, RepoState, World};
-use crate::model::{InstallationId, RepoId, RepoName, Visibility};
+use super::world::{Access, RepoState, World};
+use crate::model::{InstallationId, RepoId, RepoName};
 
 /// Items on one page of a list, unless the request says otherwise.
 const DEFAULT_PER_PAGE: usize = 30;
@@ -87,42 +88,24 @@ impl World {
     }
 
     fn in_repo(&mut self, call: &Call<'_>, repo: RepoId, rest: &[&str]) -> Result<Reply, Refusal> {
-        let may = |world: &Self, permission: &str, access| {
-            world.check_access(call.authorization(), repo, permission, access)
-        };
-        match (call.method.as_str(), rest) {
-            ("GET", ["installation"]) => self.show_installation(call, repo),
-            ("GET", []) => {
-                may(self, "metadata", Access::Read)?;
-                let repo = self.repo_by_id(repo).ok_or_else(Refusal::not_found)?;
-                Ok(Reply::ok(repo_json(repo)))
-            }
-            ("GET", ["commits", sha]) => {
-                may(self, "contents", Access::Read)?;
-                let repo = self.repo_by_id(repo).ok_or_else(Refusal::not_found)?;
-                let commit = repo.commit(sha).ok_or_else(|| Refusal::no_commit(sha))?;
-                Ok(Reply::ok(commit_json(commit)))
-            }
-            ("POST", ["check-runs"]) => {
-                may(self, "checks", Access::Write)?;
-                self.create_check_run(repo, &call.json()?)
-            }
-            ("PATCH", ["check-runs", id]) => {
-                may(self, "checks", Access::Write)?;
-                self.update_check_run(repo, id, &call.json()?)
-            }
+        let method = call.method.as_str();
+        if (method, rest) == ("GET", &["installation"]) {
+            return self.show_installation(call, repo);
+        }
+        let (permission, access) = needed(method, rest).ok_or_else(Refusal::not_found)?;
+        self.check_access(call.authorization(), repo, permission, access)?;
+        match (method, rest) {
+            ("POST", ["check-runs"]) => self.create_check_run(repo, &call.json()?),
+            ("PATCH", ["check-runs", id]) => self.update_check_run(repo, id, &call.json()?),
             ("GET", ["check-runs", id]) => {
-                may(self, "checks", Access::Read)?;
                 let run = self.check_run(repo, id)?;
                 Ok(Reply::ok(self.check_run_json(&run)))
             }
             ("GET", ["check-runs", id, "annotations"]) => {
-                may(self, "checks", Access::Read)?;
                 let annotations = self.check_run(repo, id)?.annotations;
                 Ok(self.page(call, annotations, Value::Array))
             }
             ("GET", ["commits", sha, "check-runs"]) => {
-                may(self, "checks", Access::Read)?;
                 let runs = self.list_check_runs(repo, sha, &|name| call.param(name))?;
                 let total = runs.len();
                 Ok(self.page(
@@ -131,18 +114,21 @@ impl World {
                     |runs| json!({ "total_count": total, "check_runs": runs }),
                 ))
             }
-            ("POST", ["statuses", sha]) => {
-                may(self, "statuses", Access::Write)?;
-                self.create_status(repo, sha, &call.json()?)
-            }
+            ("POST", ["statuses", sha]) => self.create_status(repo, sha, &call.json()?),
             ("GET", ["commits", sha, "statuses"]) => {
-                may(self, "statuses", Access::Read)?;
                 let statuses = self.list_statuses(repo, sha)?;
                 Ok(self.page(call, statuses, Value::Array))
             }
             ("GET", ["commits", sha, "status"]) => {
-                may(self, "statuses", Access::Read)?;
-                self.combined_status(repo, sha)
+                let (state, statuses) = self.combined_status(repo, sha)?;
+                let total = statuses.len();
+                let wrap =
+                    |page| json!({ "state": state, "sha": sha, "total_count": total, "statuses": page });
+                Ok(self.page(call, statuses, wrap))
+            }
+            ("GET", rest) => {
+                let repo = self.repo_by_id(repo).ok_or_else(Refusal::not_found)?;
+                contents::show(repo, rest, call.param("ref").as_deref()).map(Reply::ok)
             }
             _ => Err(Refusal::not_found()),
         }
@@ -247,28 +233,15 @@ enum Found {
     Nowhere,
 }
 
-pub(super) fn repo_json(repo: &RepoState) -> Value {
-    json!({
-        "id": repo.id,
-        "name": repo.name.name(),
-        "full_name": repo.name,
-        "owner": { "login": repo.name.owner(), "type": "Organization" },
-        "private": repo.visibility == Visibility::Private,
-        "visibility": repo.visibility,
-        "default_branch": repo.default_branch,
-        "archived": false,
-    })
-}
-
-fn commit_json(commit: &Commit) -> Value {
-    let person = json!({
-        "name": "Demo", "email": "demo@example.org",
-        "date": super::access::whole_seconds(commit.committed_at),
-    });
-    json!({
-        "sha": commit.sha,
-        "commit": { "message": commit.message, "author": person, "committer": person },
-        "parents": commit.parents.iter().map(|sha| json!({ "sha": sha })).collect::<Vec<_>>(),
-        "files": [],
-    })
+/// The permission that a route needs. `None`: no such route.
+fn needed(method: &str, rest: &[&str]) -> Option<(&'static str, Access)> {
+    match (method, rest) {
+        ("GET", []) => Some(("metadata", Access::Read)),
+        ("POST", ["check-runs"]) | ("PATCH", ["check-runs", _]) => Some(("checks", Access::Write)),
+        ("GET", ["check-runs", ..] | ["commits", _, "check-runs"]) => Some(("checks", Access::Read)),
+        ("POST", ["statuses", _]) => Some(("statuses", Access::Write)),
+        ("GET", ["commits", _, "status" | "statuses"]) => Some(("statuses", Access::Read)),
+        ("GET", ["commits", _] | ["branches" | "contents", ..]) => Some(("contents", Access::Read)),
+        _ => None,
+    }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use super::routes::repo_json;
+use super::contents::repo_json;
 use super::world::{RepoState, World};
 use crate::model::{CommitSha, RepoName};
 

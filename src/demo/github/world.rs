@@ -71,6 +71,20 @@ pub struct Commit {
     pub message: String,
     /// When.
     pub committed_at: Timestamp,
+    /// All files at this commit: path → text.
+    pub files: BTreeMap<String, String>,
+}
+
+/// A commit to be made.
+#[derive(Clone, Debug, Default)]
+pub struct NewCommit<'a> {
+    /// What its author writes.
+    pub message: &'a str,
+    /// Files that it adds or changes: path → text.
+    pub files: &'a [(&'a str, &'a str)],
+    /// Its parents. `None`: it goes on the default branch, on top of what is there. Else it stands
+    /// beside the branches, as GitHub's test merges of pull requests do.
+    pub parents: Option<&'a [CommitSha]>,
 }
 
 /// A check run as it stands at the simulated GitHub.
@@ -135,6 +149,7 @@ pub(super) struct RepoState {
     pub(super) former_names: Vec<RepoName>,
     pub(super) visibility: Visibility,
     pub(super) default_branch: String,
+    pub(super) branches: BTreeMap<String, CommitSha>,
     pub(super) commits: Vec<Commit>,
     pub(super) check_runs: Vec<CheckRun>,
     pub(super) statuses: Vec<Status>,
@@ -143,6 +158,12 @@ pub(super) struct RepoState {
 impl RepoState {
     pub(super) fn commit(&self, sha: &str) -> Option<&Commit> {
         self.commits.iter().find(|commit| commit.sha.as_str() == sha)
+    }
+
+    /// The commit that a full SHA or a branch's name stands for.
+    pub(super) fn resolve(&self, reference: &str) -> Option<&Commit> {
+        let head = self.branches.get(reference.trim_start_matches("heads/"));
+        self.commit(head.map_or(reference, CommitSha::as_str))
     }
 }
 
@@ -195,6 +216,7 @@ impl World {
             former_names: Vec::new(),
             visibility,
             default_branch: "main".to_owned(),
+            branches: BTreeMap::new(),
             commits: Vec::new(),
             check_runs: Vec::new(),
             statuses: Vec::new(),
@@ -249,24 +271,32 @@ impl World {
         self.repos.iter_mut().find(|repo| repo.id == id)
     }
 
-    /// Makes a commit on top of a repository's newest one.
-    pub(super) fn commit(&mut self, name: &RepoName, message: &str) -> Option<CommitSha> {
+    /// Makes a commit. `None`: there is no such repository.
+    pub(super) fn commit(&mut self, name: &RepoName, new: &NewCommit<'_>) -> Option<CommitSha> {
         let committed_at = self.now();
         let repo = self.repos.iter_mut().find(|repo| repo.name == *name)?;
         let mut digits = [0_u8; 20];
         rand::rng().fill_bytes(&mut digits);
         let sha: CommitSha = hex::encode(digits).parse().ok()?;
+        let head = repo.branches.get(&repo.default_branch).cloned();
+        let parents = new.parents.map_or_else(|| Vec::from_iter(head), <[_]>::to_vec);
+        let before = parents.first().and_then(|parent| repo.commit(parent.as_str()));
+        let mut files = before.map(|commit| commit.files.clone()).unwrap_or_default();
+        files.extend(
+            new.files
+                .iter()
+                .map(|(path, text)| ((*path).to_owned(), (*text).to_owned())),
+        );
         repo.commits.push(Commit {
             sha: sha.clone(),
-            parents: repo
-                .commits
-                .last()
-                .map(|parent| parent.sha.clone())
-                .into_iter()
-                .collect(),
-            message: message.to_owned(),
+            parents,
+            message: new.message.to_owned(),
             committed_at,
+            files,
         });
+        if new.parents.is_none() {
+            repo.branches.insert(repo.default_branch.clone(), sha.clone());
+        }
         Some(sha)
     }
 
