@@ -159,7 +159,8 @@ impl Refused {
 
 fn is_permission(said: &str, answer: &Answer) -> bool {
     let said = said.to_ascii_lowercase();
-    !limits::is_stated(&answer.headers) && NOT_A_LIMIT.iter().any(|part| said.contains(part))
+    let is_limit = said.contains("rate limit") || limits::is_stated(&answer.headers);
+    !is_limit && NOT_A_LIMIT.iter().any(|part| said.contains(part))
 }
 
 /// A refused App token is often this machine's clock: say so if it is off.

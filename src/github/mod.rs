@@ -18,6 +18,7 @@ mod wire;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use octocrab::models::AppId;
@@ -25,14 +26,16 @@ use octocrab::service::middleware::retry::RetryConfig;
 use octocrab::{Octocrab, OctocrabBuilder};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 pub use app_key::KeyError;
 pub use error::{GithubError, Refused, SetupError};
 
 use crate::model::{CommitSha, InstallationId, Repo, RepoName};
 use tokens::Tokens;
-use transport::{Answer, Request};
+use transport::{Answer, Api, Request};
+
+/// How long GitHub may take for one answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// GitHub's number of a check run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -84,7 +87,7 @@ pub struct GitHub {
 
 struct Inner {
     app_id: u64,
-    api: Url,
+    api: Api,
     /// Speaks as the App itself; the installations' clients share its connections.
     app: Octocrab,
     tokens: Tokens,
@@ -95,29 +98,34 @@ impl GitHub {
     /// Reads the App's key and makes the client; asks GitHub nothing yet. Must be called within a
     /// Tokio runtime.
     pub fn new(config: &crate::config::Github) -> Result<Self, SetupError> {
+        Self::with_timeout(config, TIMEOUT)
+    }
+
+    /// The same with another patience than 10 seconds for each answer.
+    pub fn with_timeout(config: &crate::config::Github, timeout: Duration) -> Result<Self, SetupError> {
         let app_id = config.app_id.ok_or(SetupError::NoAppId)?;
         let key = config.private_key.as_ref().ok_or(SetupError::NoKey)?;
         let key = app_key::parse(key.expose_secret())?;
         // Public keys pass for keys until something is to be signed.
         octocrab::auth::create_jwt(AppId(app_id), &key).map_err(|_| KeyError::Damaged)?;
-        let api = config.api_url.clone();
-        if !matches!(api.scheme(), "http" | "https") || api.host().is_none() {
+        let url = config.api_url.clone();
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
             return Err(SetupError::ApiUrl(format!(
-                "`{api}` is no http(s) address like https://api.github.com"
+                "`{url}` is no http(s) address like https://api.github.com"
             )));
         }
         let app = OctocrabBuilder::new()
-            .base_uri(api.as_str().trim_end_matches('/'))
+            .base_uri(url.as_str().trim_end_matches('/'))
             .map_err(|error| SetupError::ApiUrl(transport::causes(&error)))?
             .add_retry_config(RetryConfig::None)
-            .set_connect_timeout(Some(transport::TIMEOUT))
+            .set_connect_timeout(Some(timeout))
             .app(AppId(app_id), key)
             .build()
             .map_err(|error| SetupError::Client(transport::causes(&error)))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 app_id,
-                api,
+                api: Api { url, timeout },
                 app,
                 tokens: Tokens::default(),
                 installations: Mutex::default(),
@@ -194,7 +202,7 @@ impl fmt::Debug for GitHub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GitHub")
             .field("app_id", &self.inner.app_id)
-            .field("api", &self.inner.api.as_str())
+            .field("api", &self.inner.api.url.as_str())
             .finish_non_exhaustive()
     }
 }

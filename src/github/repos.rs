@@ -50,7 +50,7 @@ impl GitHub {
             answered => answered?,
         };
         let commit: wire::Commit = wire::read(&request, &answer)?;
-        let committed_at = commit.details.committer.and_then(|committer| committer.date);
+        let committed_at = commit.details.committer.and_then(|committer| committer.time());
         Ok(Some(Commit {
             sha: commit.sha,
             parents: commit.parents.into_iter().map(|parent| parent.sha).collect(),

@@ -7,11 +7,10 @@ use std::time::{Duration, Instant};
 
 use octocrab::Octocrab;
 use serde_json::json;
-use url::Url;
 
 use super::error::GithubError;
 use super::limits;
-use super::transport::{Request, send};
+use super::transport::{Api, Request, send};
 use super::wire;
 use crate::model::InstallationId;
 
@@ -38,7 +37,7 @@ impl Tokens {
     pub(super) async fn token(
         &self,
         app: &Octocrab,
-        api: &Url,
+        api: &Api,
         id: InstallationId,
     ) -> Result<Token, GithubError> {
         let slot = self.slot(id);
@@ -64,7 +63,7 @@ impl Tokens {
     }
 }
 
-async fn fetch(app: &Octocrab, api: &Url, id: InstallationId) -> Result<Token, GithubError> {
+async fn fetch(app: &Octocrab, api: &Api, id: InstallationId) -> Result<Token, GithubError> {
     let path = format!("/app/installations/{}/access_tokens", id.0);
     let request = Request::post(path, json!({}));
     let asked_at = Instant::now();

@@ -12,12 +12,17 @@ use url::Url;
 
 use super::error::GithubError;
 
-/// From the first byte sent to the last byte read.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest answer that is read: a page of check runs with full texts is under 5 MiB.
 const BODY_LIMIT: usize = 8 * 1024 * 1024;
 /// A renamed repository is one redirect away.
 const MOST_REDIRECTS: usize = 3;
+
+/// Where the API is, and how long it may take.
+pub(super) struct Api {
+    pub(super) url: Url,
+    /// From the first byte sent to the last byte read.
+    pub(super) timeout: Duration,
+}
 
 /// A request for a path below the API's address.
 #[derive(Clone, Debug)]
@@ -70,18 +75,18 @@ pub(super) struct Answer {
 /// Sends a request, as whomever `crab` speaks for, and gives back a successful answer.
 ///
 /// A redirect has done nothing, so even a write is safely sent again to where it points.
-pub(super) async fn send(crab: &Octocrab, api: &Url, request: &Request) -> Result<Answer, GithubError> {
+pub(super) async fn send(crab: &Octocrab, api: &Api, request: &Request) -> Result<Answer, GithubError> {
     let mut at = request.path.clone();
     for _ in 0..=MOST_REDIRECTS {
-        let answer = tokio::time::timeout(TIMEOUT, exchange(crab, request, &at))
+        let answer = tokio::time::timeout(api.timeout, exchange(crab, request, &at))
             .await
-            .map_err(|_| format!("no answer within {}s", TIMEOUT.as_secs()))
+            .map_err(|_| format!("no answer within {:?}", api.timeout))
             .flatten()
             .map_err(|why| GithubError::no_answer(request, &format!("{request}: {why}")))?;
         if answer.status.is_success() {
             return Ok(answer);
         }
-        match redirect(api, &answer) {
+        match redirect(&api.url, &answer) {
             Some(path) => at = path,
             None => return Err(GithubError::of_answer(request, &answer)),
         }

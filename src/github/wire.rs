@@ -69,9 +69,16 @@ pub(super) struct CommitDetails {
     pub(super) committer: Option<Signature>,
 }
 
+/// The date is the committer's own claim, and may be nonsense.
 #[derive(Deserialize)]
 pub(super) struct Signature {
-    pub(super) date: Option<Timestamp>,
+    date: Option<String>,
+}
+
+impl Signature {
+    pub(super) fn time(&self) -> Option<Timestamp> {
+        self.date.as_ref()?.parse().ok()
+    }
 }
 
 #[derive(Deserialize)]

@@ -16,6 +16,8 @@ mod refusal;
 mod routes;
 mod server;
 mod statuses;
+#[cfg(test)]
+mod tests;
 mod webhook;
 mod world;
 
@@ -23,14 +25,17 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use url::Url;
 
 pub use fault::{Fault, Trouble};
 pub use ledger::{Caller, Request};
 pub use webhook::Webhook;
 pub use world::{Access, CheckRun, Commit, NewCommit, Permissions, SimulatedApp, Status};
 
+use crate::config;
 use crate::model::{CommitSha, InstallationId, RepoId, RepoName, Visibility};
 use server::Shared;
 use world::World;
@@ -69,9 +74,18 @@ impl GitHub {
         &self.url
     }
 
-    /// The App's number.
-    pub fn app_id(&self) -> u64 {
-        self.shared.world().app.id
+    /// The configuration of a bot that is this App here.
+    pub fn config(&self) -> Result<config::Github, url::ParseError> {
+        let app = self.shared.world().app.clone();
+        Ok(config::Github {
+            app_id: Some(app.id),
+            private_key: Some(SecretString::from(DEMO_PRIVATE_KEY)),
+            webhook_secret: vec![app.webhook_secret],
+            client_id: None,
+            client_secret: None,
+            api_url: Url::parse(&self.url)?,
+            web_url: Url::parse(&self.url)?,
+        })
     }
 
     /// A commit's page for people.
@@ -253,29 +267,7 @@ impl GitHub {
 
     /// Makes a check run that another App owns. `None`: there is no such repository.
     pub fn add_foreign_check_run(&self, repo: &RepoName, sha: &CommitSha, name: &str) -> Option<u64> {
-        let mut world = self.shared.world();
-        let (id, suite) = (world.next_id(), world.next_id());
-        let app_id = world.app.id + 1;
-        let now = world.now().to_string();
-        let repo = world.repo(repo)?.id;
-        world.repo_by_id(repo)?.check_runs.push(CheckRun {
-            id,
-            app_id,
-            suite,
-            name: name.to_owned(),
-            head_sha: sha.clone(),
-            status: "in_progress".to_owned(),
-            conclusion: None,
-            external_id: None,
-            details_url: None,
-            title: None,
-            summary: None,
-            text: None,
-            annotations: Vec::new(),
-            started_at: now,
-            completed_at: None,
-        });
-        Some(id)
+        self.shared.world().foreign_check_run(repo, sha, name)
     }
 }
 

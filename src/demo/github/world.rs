@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::access::Token;
+use super::access::{Token, whole_seconds};
 use super::fault::Fault;
 use super::ledger::Request;
 use crate::clock::Clock;
@@ -308,5 +308,31 @@ impl World {
                 .map(|run| run.suite)
         });
         known.unwrap_or_else(|| self.next_id())
+    }
+
+    /// A check run that another App is at work on.
+    pub(super) fn foreign_check_run(&mut self, repo: &RepoName, sha: &CommitSha, name: &str) -> Option<u64> {
+        let (id, suite) = (self.next_id(), self.next_id());
+        let app_id = self.app.id + 1;
+        let started_at = whole_seconds(self.now());
+        let repo = self.repos.iter_mut().find(|known| known.name == *repo)?;
+        repo.check_runs.push(CheckRun {
+            id,
+            app_id,
+            suite,
+            name: name.to_owned(),
+            head_sha: sha.clone(),
+            status: "in_progress".to_owned(),
+            conclusion: None,
+            external_id: None,
+            details_url: None,
+            title: None,
+            summary: None,
+            text: None,
+            annotations: Vec::new(),
+            started_at,
+            completed_at: None,
+        });
+        Some(id)
     }
 }
