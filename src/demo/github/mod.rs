@@ -1,0 +1,278 @@
+//! A simulated GitHub: a state machine that accepts what GitHub accepts and refuses what GitHub
+//! refuses, served over HTTP on this machine. It keeps a ledger of every request, can be told to
+//! fail, and sends signed webhooks.
+//!
+//! `world` is the domain; `checks`, `output`, `statuses` and `access` are the rules on it; `routes`
+//! turns a request and the world into a reply; `server` does the I/O.
+
+mod access;
+mod checks;
+mod contents;
+mod fault;
+mod ledger;
+mod output;
+mod page;
+mod refusal;
+mod routes;
+mod server;
+mod statuses;
+#[cfg(test)]
+mod tests;
+mod webhook;
+mod world;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use url::Url;
+
+pub use fault::{Fault, Trouble};
+pub use ledger::{Caller, Request};
+pub use webhook::Webhook;
+pub use world::{Access, CheckRun, Commit, NewCommit, Permissions, SimulatedApp, Status};
+
+use crate::config;
+use crate::model::{CommitSha, InstallationId, RepoId, RepoName, Visibility};
+use server::Shared;
+use world::World;
+
+/// The App's private key (PKCS#1 PEM). It opens nothing but a simulation.
+pub const DEMO_PRIVATE_KEY: &str = include_str!("demo-key.pem");
+
+/// What was waited for did not come in time.
+#[derive(Debug, thiserror::Error)]
+#[error("not seen within {within:?}; {} requests so far: {requests:#?}", requests.len())]
+pub struct NotSeen {
+    within: Duration,
+    requests: Vec<String>,
+}
+
+/// A running simulated GitHub. It stops when this is dropped.
+#[derive(Debug)]
+pub struct GitHub {
+    shared: Arc<Shared>,
+    url: String,
+    server: JoinHandle<()>,
+}
+
+impl GitHub {
+    /// Starts one on a free port of this machine.
+    pub async fn start(app: SimulatedApp) -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let shared = Arc::new(Shared::new(World::new(app, url.clone())));
+        let server = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
+        Ok(Self { shared, url, server })
+    }
+
+    /// Where its API, and its pages, are served. No slash at the end.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The configuration of a bot that is this App here.
+    pub fn config(&self) -> Result<config::Github, url::ParseError> {
+        let app = self.shared.world().app.clone();
+        Ok(config::Github {
+            app_id: Some(app.id),
+            private_key: Some(SecretString::from(DEMO_PRIVATE_KEY)),
+            webhook_secret: vec![app.webhook_secret],
+            client_id: None,
+            client_secret: None,
+            api_url: Url::parse(&self.url)?,
+            web_url: Url::parse(&self.url)?,
+        })
+    }
+
+    /// A commit's page for people.
+    pub fn commit_page(&self, repo: &RepoName, sha: &CommitSha) -> String {
+        format!("{}/{repo}/commit/{sha}", self.url)
+    }
+
+    // What stands there.
+
+    /// Makes a repository, and installs the App for its owner.
+    pub fn add_repo(&self, name: &RepoName, visibility: Visibility) -> RepoId {
+        self.shared.world().add_repo(name.clone(), visibility)
+    }
+
+    /// Commits to a repository's default branch. `None`: there is no such repository.
+    pub fn commit(&self, repo: &RepoName, message: &str) -> Option<CommitSha> {
+        self.make_commit(
+            repo,
+            &NewCommit {
+                message,
+                ..NewCommit::default()
+            },
+        )
+    }
+
+    /// Makes a commit with files, or one beside the branches. `None`: there is no such repository.
+    pub fn make_commit(&self, repo: &RepoName, new: &NewCommit<'_>) -> Option<CommitSha> {
+        self.shared.world().commit(repo, new)
+    }
+
+    /// Points a branch at a commit, and makes the branch if there is none.
+    pub fn set_branch(&self, repo: &RepoName, branch: &str, head: &CommitSha) {
+        let mut world = self.shared.world();
+        for repo in world.repos.iter_mut().filter(|known| known.name == *repo) {
+            repo.branches.insert(branch.to_owned(), head.clone());
+        }
+    }
+
+    /// Gives a repository a new name; the old one redirects.
+    pub fn rename(&self, from: &RepoName, to: &RepoName) {
+        let mut world = self.shared.world();
+        for repo in world.repos.iter_mut().filter(|repo| repo.name == *from) {
+            repo.former_names.push(repo.name.clone());
+            repo.name = to.clone();
+        }
+    }
+
+    /// Installs the App for an account.
+    pub fn install(&self, owner: &str) -> Webhook {
+        let mut world = self.shared.world();
+        let id = world.install(owner);
+        world.installation(owner, id.0, "created")
+    }
+
+    /// Takes the App away from an account: its tokens die at once. `None`: it was not installed.
+    pub fn uninstall(&self, owner: &str) -> Option<Webhook> {
+        let mut world = self.shared.world();
+        let id = world.installation_of(owner)?.id;
+        world.uninstall(owner);
+        Some(world.installation(owner, id.0, "deleted"))
+    }
+
+    /// The App's installation in an account.
+    pub fn installation(&self, owner: &str) -> Option<InstallationId> {
+        self.shared.world().installation_of(owner).map(|one| one.id)
+    }
+
+    /// Sets or takes away (`None`) one permission of the App in an account.
+    pub fn grant(&self, owner: &str, permission: &str, access: Option<Access>) {
+        let mut world = self.shared.world();
+        for installation in &mut world.installations {
+            if installation.owner.eq_ignore_ascii_case(owner) {
+                match access {
+                    Some(access) => installation.permissions.insert(permission.to_owned(), access),
+                    None => installation.permissions.remove(permission),
+                };
+            }
+        }
+    }
+
+    /// Makes every installation token unknown, as if GitHub had revoked them.
+    pub fn revoke_tokens(&self) {
+        self.shared.world().tokens.clear();
+    }
+
+    // What is to be seen.
+
+    /// The check runs of a commit, oldest first.
+    pub fn check_runs(&self, repo: &RepoName, sha: &CommitSha) -> Vec<CheckRun> {
+        let world = self.shared.world();
+        let runs = world.repo(repo).into_iter().flat_map(|repo| &repo.check_runs);
+        runs.filter(|run| run.head_sha == *sha).cloned().collect()
+    }
+
+    /// All statuses of a commit, newest first.
+    pub fn statuses(&self, repo: &RepoName, sha: &CommitSha) -> Vec<Status> {
+        let mut world = self.shared.world();
+        let id = world.repo(repo).map(|repo| repo.id);
+        id.map_or_else(Vec::new, |id| world.statuses_of(id, sha))
+    }
+
+    /// What a commit's statuses add up to: `success`, `failure` or `pending`.
+    pub fn combined_status(&self, repo: &RepoName, sha: &CommitSha) -> &'static str {
+        statuses::combined(&statuses::latest_of_each(self.statuses(repo, sha)))
+    }
+
+    /// Every request so far.
+    pub fn ledger(&self) -> Vec<Request> {
+        self.shared.world().ledger.clone()
+    }
+
+    /// The requests that changed what people see, so far.
+    pub fn writes(&self) -> Vec<Request> {
+        let mut requests = self.ledger();
+        requests.retain(|request| request.wrote);
+        requests
+    }
+
+    /// Waits until `seen` finds what it looks for; it is asked again after every request.
+    pub async fn wait_for<T>(
+        &self,
+        within: Duration,
+        seen: impl Fn(&Self) -> Option<T>,
+    ) -> Result<T, NotSeen> {
+        let mut changes = self.shared.watch();
+        let search = async {
+            loop {
+                if let Some(found) = seen(self) {
+                    return found;
+                }
+                if changes.changed().await.is_err() {
+                    return std::future::pending().await;
+                }
+            }
+        };
+        tokio::time::timeout(within, search).await.map_err(|_| NotSeen {
+            within,
+            requests: self
+                .ledger()
+                .iter()
+                .map(|request| format!("{} {} -> {:?}", request.method, request.path, request.status))
+                .collect(),
+        })
+    }
+
+    // What goes wrong.
+
+    /// Lets something go wrong; faults that were told earlier come first.
+    pub fn fail(&self, fault: Fault) {
+        self.shared.world().faults.push(fault);
+    }
+
+    /// Answers 503 to everything until told otherwise.
+    pub fn outage(&self, on: bool) {
+        self.shared.world().outage = on;
+    }
+
+    // What it says by itself.
+
+    /// Somebody pressed "Re-run" on a check run. `None`: there is no such run.
+    pub fn rerequest_check_run(&self, id: u64) -> Option<Webhook> {
+        self.shared.world().rerequest_check_run(id)
+    }
+
+    /// Somebody pressed "Re-run all checks" on a commit.
+    pub fn rerequest_check_suite(&self, repo: &RepoName, sha: &CommitSha) -> Option<Webhook> {
+        self.shared.world().check_suite(repo, sha, "rerequested")
+    }
+
+    /// A commit was pushed, and GitHub asks for its checks.
+    pub fn request_check_suite(&self, repo: &RepoName, sha: &CommitSha) -> Option<Webhook> {
+        self.shared.world().check_suite(repo, sha, "requested")
+    }
+
+    /// The first thing that GitHub sends.
+    pub fn ping(&self) -> Webhook {
+        self.shared.world().ping()
+    }
+
+    /// Makes a check run that another App owns. `None`: there is no such repository.
+    pub fn add_foreign_check_run(&self, repo: &RepoName, sha: &CommitSha, name: &str) -> Option<u64> {
+        self.shared.world().foreign_check_run(repo, sha, name)
+    }
+}
+
+impl Drop for GitHub {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}

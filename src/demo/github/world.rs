@@ -1,0 +1,338 @@
+//! What the simulated GitHub knows: accounts with their installation, repositories, commits, check
+//! runs and statuses. The domain itself; how it reads as JSON stands in the modules beside.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rand::Rng;
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::access::{Token, whole_seconds};
+use super::fault::Fault;
+use super::ledger::Request;
+use crate::clock::Clock;
+use crate::model::{CommitSha, InstallationId, RepoId, RepoName, Visibility};
+
+/// The App as it is registered at the simulated GitHub.
+#[derive(Clone, Debug)]
+pub struct SimulatedApp {
+    /// The App's number.
+    pub id: u64,
+    /// The App's name in URLs.
+    pub slug: String,
+    /// What its webhooks are signed with.
+    pub webhook_secret: SecretString,
+    /// The time that tokens are checked against.
+    pub clock: Clock,
+}
+
+impl Default for SimulatedApp {
+    fn default() -> Self {
+        Self {
+            id: 424_242,
+            slug: "hubcheck-demo".to_owned(),
+            webhook_secret: SecretString::from("the demo's webhook secret"),
+            clock: Clock::default(),
+        }
+    }
+}
+
+/// How far a permission goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Access {
+    /// May look.
+    Read,
+    /// May change, and look.
+    Write,
+}
+
+/// Permissions by GitHub's name: `checks`, `statuses`, …
+pub type Permissions = BTreeMap<String, Access>;
+
+/// The App in one account.
+#[derive(Clone, Debug)]
+pub(super) struct Installation {
+    pub(super) id: InstallationId,
+    pub(super) owner: String,
+    pub(super) permissions: Permissions,
+}
+
+/// A commit.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// Its name.
+    pub sha: CommitSha,
+    /// Those before it, first parent first.
+    pub parents: Vec<CommitSha>,
+    /// What its author wrote.
+    pub message: String,
+    /// When.
+    pub committed_at: Timestamp,
+    /// All files at this commit: path → text.
+    pub files: BTreeMap<String, String>,
+}
+
+/// A commit to be made.
+#[derive(Clone, Debug, Default)]
+pub struct NewCommit<'a> {
+    /// What its author writes.
+    pub message: &'a str,
+    /// Files that it adds or changes: path → text.
+    pub files: &'a [(&'a str, &'a str)],
+    /// Its parents. `None`: it goes on the default branch, on top of what is there. Else it stands
+    /// beside the branches, as GitHub's test merges of pull requests do.
+    pub parents: Option<&'a [CommitSha]>,
+}
+
+/// A check run as it stands at the simulated GitHub.
+#[derive(Clone, Debug)]
+pub struct CheckRun {
+    /// GitHub's number.
+    pub id: u64,
+    /// The App that owns it: only that one may change it.
+    pub app_id: u64,
+    /// Its suite: one per App and commit.
+    pub suite: u64,
+    /// What people see.
+    pub name: String,
+    /// The commit.
+    pub head_sha: CommitSha,
+    /// `queued`, `in_progress` or `completed`.
+    pub status: String,
+    /// Of a completed one.
+    pub conclusion: Option<String>,
+    /// The App's own name for it.
+    pub external_id: Option<String>,
+    /// Where "Details" leads.
+    pub details_url: Option<String>,
+    /// One line.
+    pub title: Option<String>,
+    /// Markdown.
+    pub summary: Option<String>,
+    /// Markdown.
+    pub text: Option<String>,
+    /// All that were ever sent, in order.
+    pub annotations: Vec<Value>,
+    /// RFC 3339.
+    pub started_at: String,
+    /// RFC 3339.
+    pub completed_at: Option<String>,
+}
+
+/// A commit status as it stands at the simulated GitHub. Later ones never replace earlier ones.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// GitHub's number.
+    pub id: u64,
+    /// The commit.
+    pub sha: CommitSha,
+    /// What is judged: compares without regard to case.
+    pub context: String,
+    /// `error`, `failure`, `pending` or `success`.
+    pub state: String,
+    /// At most 140 characters.
+    pub description: Option<String>,
+    /// Where it leads.
+    pub target_url: Option<String>,
+    /// When it was written.
+    pub created_at: Timestamp,
+}
+
+/// A repository with all that stands in it.
+#[derive(Clone, Debug)]
+pub(super) struct RepoState {
+    pub(super) id: RepoId,
+    pub(super) name: RepoName,
+    pub(super) former_names: Vec<RepoName>,
+    pub(super) visibility: Visibility,
+    pub(super) default_branch: String,
+    pub(super) branches: BTreeMap<String, CommitSha>,
+    pub(super) commits: Vec<Commit>,
+    pub(super) check_runs: Vec<CheckRun>,
+    pub(super) statuses: Vec<Status>,
+}
+
+impl RepoState {
+    pub(super) fn commit(&self, sha: &str) -> Option<&Commit> {
+        self.commits.iter().find(|commit| commit.sha.as_str() == sha)
+    }
+
+    /// The commit that a full SHA or a branch's name stands for.
+    pub(super) fn resolve(&self, reference: &str) -> Option<&Commit> {
+        let head = self.branches.get(reference.trim_start_matches("heads/"));
+        self.commit(head.map_or(reference, CommitSha::as_str))
+    }
+}
+
+/// The whole of it.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) app: SimulatedApp,
+    pub(super) base_url: String,
+    pub(super) installations: Vec<Installation>,
+    pub(super) repos: Vec<RepoState>,
+    pub(super) tokens: Vec<Token>,
+    pub(super) faults: Vec<Fault>,
+    pub(super) outage: bool,
+    pub(super) ledger: Vec<Request>,
+    last_id: u64,
+}
+
+impl World {
+    pub(super) fn new(app: SimulatedApp, base_url: String) -> Self {
+        Self {
+            app,
+            base_url,
+            installations: Vec::new(),
+            repos: Vec::new(),
+            tokens: Vec::new(),
+            faults: Vec::new(),
+            outage: false,
+            ledger: Vec::new(),
+            last_id: 1_000,
+        }
+    }
+
+    /// A number that nothing else here has.
+    pub(super) fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.app.clock.now()).unwrap_or_default()
+    }
+
+    /// Makes a repository; the App is installed for its owner if it was not yet.
+    pub(super) fn add_repo(&mut self, name: RepoName, visibility: Visibility) -> RepoId {
+        self.install(name.owner());
+        let id = RepoId(i64::try_from(self.next_id()).unwrap_or(i64::MAX));
+        self.repos.push(RepoState {
+            id,
+            name,
+            former_names: Vec::new(),
+            visibility,
+            default_branch: "main".to_owned(),
+            branches: BTreeMap::new(),
+            commits: Vec::new(),
+            check_runs: Vec::new(),
+            statuses: Vec::new(),
+        });
+        id
+    }
+
+    /// Installs the App for an account, with the permissions that it asks for.
+    pub(super) fn install(&mut self, owner: &str) -> InstallationId {
+        if let Some(installation) = self.installation_of(owner) {
+            return installation.id;
+        }
+        let id = InstallationId(i64::try_from(self.next_id()).unwrap_or(i64::MAX));
+        let granted = [
+            ("checks", Access::Write),
+            ("statuses", Access::Write),
+            ("contents", Access::Read),
+            ("pull_requests", Access::Read),
+            ("metadata", Access::Read),
+        ];
+        self.installations.push(Installation {
+            id,
+            owner: owner.to_owned(),
+            permissions: granted
+                .into_iter()
+                .map(|(name, access)| (name.to_owned(), access))
+                .collect(),
+        });
+        id
+    }
+
+    /// Takes the App away from an account: its tokens die at once.
+    pub(super) fn uninstall(&mut self, owner: &str) {
+        let Some(gone) = self.installation_of(owner).map(|installation| installation.id) else {
+            return;
+        };
+        self.installations.retain(|installation| installation.id != gone);
+        self.tokens.retain(|token| token.installation != gone);
+    }
+
+    pub(super) fn installation_of(&self, owner: &str) -> Option<&Installation> {
+        self.installations
+            .iter()
+            .find(|installation| installation.owner.eq_ignore_ascii_case(owner))
+    }
+
+    pub(super) fn repo(&self, name: &RepoName) -> Option<&RepoState> {
+        self.repos.iter().find(|repo| repo.name == *name)
+    }
+
+    pub(super) fn repo_by_id(&mut self, id: RepoId) -> Option<&mut RepoState> {
+        self.repos.iter_mut().find(|repo| repo.id == id)
+    }
+
+    /// Makes a commit. `None`: there is no such repository.
+    pub(super) fn commit(&mut self, name: &RepoName, new: &NewCommit<'_>) -> Option<CommitSha> {
+        let committed_at = self.now();
+        let repo = self.repos.iter_mut().find(|repo| repo.name == *name)?;
+        let mut digits = [0_u8; 20];
+        rand::rng().fill_bytes(&mut digits);
+        let sha: CommitSha = hex::encode(digits).parse().ok()?;
+        let head = repo.branches.get(&repo.default_branch).cloned();
+        let parents = new.parents.map_or_else(|| Vec::from_iter(head), <[_]>::to_vec);
+        let before = parents.first().and_then(|parent| repo.commit(parent.as_str()));
+        let mut files = before.map(|commit| commit.files.clone()).unwrap_or_default();
+        files.extend(
+            new.files
+                .iter()
+                .map(|(path, text)| ((*path).to_owned(), (*text).to_owned())),
+        );
+        repo.commits.push(Commit {
+            sha: sha.clone(),
+            parents,
+            message: new.message.to_owned(),
+            committed_at,
+            files,
+        });
+        if new.parents.is_none() {
+            repo.branches.insert(repo.default_branch.clone(), sha.clone());
+        }
+        Some(sha)
+    }
+
+    /// The suite of an App on a commit: made by its first check run.
+    pub(super) fn suite(&mut self, repo: RepoId, app_id: u64, sha: &CommitSha) -> u64 {
+        let known = self.repo_by_id(repo).and_then(|repo| {
+            let mut runs = repo.check_runs.iter();
+            runs.find(|run| run.app_id == app_id && run.head_sha == *sha)
+                .map(|run| run.suite)
+        });
+        known.unwrap_or_else(|| self.next_id())
+    }
+
+    /// A check run that another App is at work on.
+    pub(super) fn foreign_check_run(&mut self, repo: &RepoName, sha: &CommitSha, name: &str) -> Option<u64> {
+        let (id, suite) = (self.next_id(), self.next_id());
+        let app_id = self.app.id + 1;
+        let started_at = whole_seconds(self.now());
+        let repo = self.repos.iter_mut().find(|known| known.name == *repo)?;
+        repo.check_runs.push(CheckRun {
+            id,
+            app_id,
+            suite,
+            name: name.to_owned(),
+            head_sha: sha.clone(),
+            status: "in_progress".to_owned(),
+            conclusion: None,
+            external_id: None,
+            details_url: None,
+            title: None,
+            summary: None,
+            text: None,
+            annotations: Vec::new(),
+            started_at,
+            completed_at: None,
+        });
+        Some(id)
+    }
+}

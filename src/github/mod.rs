@@ -1,0 +1,212 @@
+//! GitHub, as the App sees it. The only part that imports octocrab, which signs the App's tokens and
+//! carries the requests; what is asked, read, waited for and refused is ours.
+//!
+//! Nothing is retried here but a request whose token GitHub no longer took: retries live in the
+//! queue. Every request ends within 10 seconds, or a few times that if it is redirected or needs a
+//! token first.
+
+mod app_key;
+mod checks;
+mod error;
+mod limits;
+mod repos;
+mod statuses;
+mod tokens;
+mod transport;
+mod wire;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use octocrab::models::AppId;
+use octocrab::service::middleware::retry::RetryConfig;
+use octocrab::{Octocrab, OctocrabBuilder};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+
+pub use app_key::KeyError;
+pub use error::{GithubError, Refused, SetupError};
+
+use crate::model::{CommitSha, InstallationId, Repo, RepoName};
+use tokens::Tokens;
+use transport::{Answer, Api, Request};
+
+/// How long GitHub may take for one answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// GitHub's number of a check run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CheckRunId(pub i64);
+
+/// A check run that was looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundCheck {
+    /// Its number.
+    pub id: CheckRunId,
+    /// Has it ended? Then it is never changed again.
+    pub completed: bool,
+}
+
+/// The App as GitHub knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppInfo {
+    /// Its number.
+    pub id: u64,
+    /// Its name in URLs.
+    pub slug: String,
+    /// Its name for people.
+    pub name: String,
+    /// What it asks for: `checks` → `write`.
+    pub permissions: BTreeMap<String, String>,
+    /// The events that it is told of.
+    pub events: Vec<String>,
+}
+
+/// A commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// Its full name.
+    pub sha: CommitSha,
+    /// Those before it, first parent first; two or more for a merge.
+    pub parents: Vec<CommitSha>,
+    /// Whatever its author wrote: a stranger's text.
+    pub message: String,
+    /// When it was committed, as the committer's machine said.
+    pub committed_at: Option<Timestamp>,
+}
+
+/// GitHub's API as the App. Cheap to clone; clones share tokens.
+#[derive(Clone)]
+pub struct GitHub {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    app_id: u64,
+    api: Api,
+    /// Speaks as the App itself; the installations' clients share its connections.
+    app: Octocrab,
+    tokens: Tokens,
+    installations: Mutex<HashMap<RepoName, InstallationId>>,
+}
+
+impl GitHub {
+    /// Reads the App's key and makes the client; asks GitHub nothing yet. Must be called within a
+    /// Tokio runtime.
+    pub fn new(config: &crate::config::Github) -> Result<Self, SetupError> {
+        Self::with_timeout(config, TIMEOUT)
+    }
+
+    /// The same with another patience than 10 seconds for each answer.
+    pub fn with_timeout(config: &crate::config::Github, timeout: Duration) -> Result<Self, SetupError> {
+        let app_id = config.app_id.ok_or(SetupError::NoAppId)?;
+        let key = config.private_key.as_ref().ok_or(SetupError::NoKey)?;
+        let key = app_key::parse(key.expose_secret())?;
+        // Public keys pass for keys until something is to be signed.
+        octocrab::auth::create_jwt(AppId(app_id), &key).map_err(|_| KeyError::Damaged)?;
+        let url = config.api_url.clone();
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+            return Err(SetupError::ApiUrl(format!(
+                "`{url}` is no http(s) address like https://api.github.com"
+            )));
+        }
+        let app = OctocrabBuilder::new()
+            .base_uri(url.as_str().trim_end_matches('/'))
+            .map_err(|error| SetupError::ApiUrl(transport::causes(&error)))?
+            .add_retry_config(RetryConfig::None)
+            .set_connect_timeout(Some(timeout))
+            .app(AppId(app_id), key)
+            .build()
+            .map_err(|error| SetupError::Client(transport::causes(&error)))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                app_id,
+                api: Api { url, timeout },
+                app,
+                tokens: Tokens::default(),
+                installations: Mutex::default(),
+            }),
+        })
+    }
+
+    /// The App's number.
+    pub fn app_id(&self) -> u64 {
+        self.inner.app_id
+    }
+
+    /// Forgets which installation a repository belongs to: after an event about installations.
+    pub fn forget_installation(&self, name: &RepoName) {
+        self.installations().remove(name);
+    }
+
+    fn known_installation(&self, name: &RepoName) -> Option<InstallationId> {
+        self.installations().get(name).copied()
+    }
+
+    fn remember_installation(&self, name: &RepoName, installation: InstallationId) {
+        self.installations().insert(name.clone(), installation);
+    }
+
+    fn installations(&self) -> std::sync::MutexGuard<'_, HashMap<RepoName, InstallationId>> {
+        self.inner
+            .installations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends a request with the token of the repository's installation.
+    async fn send_for(&self, repo: &Repo, request: &Request) -> Result<Answer, GithubError> {
+        self.send_as(repo.installation, &repo.name, request).await
+    }
+
+    /// A refused token did nothing, so the request is sent once more with a new one.
+    async fn send_as(
+        &self,
+        installation: InstallationId,
+        name: &RepoName,
+        request: &Request,
+    ) -> Result<Answer, GithubError> {
+        let inner = &self.inner;
+        let token = self.token(installation, name).await?;
+        match transport::send(&token.crab, &inner.api, request).await {
+            Err(GithubError::Unauthorized(_)) => {
+                inner.tokens.discard(installation, &token).await;
+                let renewed = self.token(installation, name).await?;
+                transport::send(&renewed.crab, &inner.api, request).await
+            }
+            settled => settled,
+        }
+    }
+
+    async fn token(&self, id: InstallationId, name: &RepoName) -> Result<tokens::Token, GithubError> {
+        let token = self
+            .inner
+            .tokens
+            .token(&self.inner.app, &self.inner.api, id)
+            .await;
+        token.map_err(|error| match error {
+            GithubError::NotFound(_) => {
+                self.forget_installation(name);
+                GithubError::NotInstalled(name.clone())
+            }
+            other => other,
+        })
+    }
+}
+
+impl fmt::Debug for GitHub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GitHub")
+            .field("app_id", &self.inner.app_id)
+            .field("api", &self.inner.api.url.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+fn path(name: &RepoName, rest: &str) -> String {
+    format!("/repos/{name}{rest}")
+}

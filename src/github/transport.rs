@@ -1,0 +1,177 @@
+//! One request and its answer: bounded in time and size, redirected only within GitHub's API.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use octocrab::Octocrab;
+use serde_json::Value;
+use url::Url;
+
+use super::error::GithubError;
+
+/// The largest answer that is read: a page of check runs with full texts is under 5 MiB.
+const BODY_LIMIT: usize = 8 * 1024 * 1024;
+/// A renamed repository is one redirect away.
+const MOST_REDIRECTS: usize = 3;
+
+/// Where the API is, and how long it may take.
+pub(super) struct Api {
+    pub(super) url: Url,
+    /// From the first byte sent to the last byte read.
+    pub(super) timeout: Duration,
+}
+
+/// A request for a path below the API's address.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) body: Option<Value>,
+}
+
+impl Request {
+    pub(super) fn get(path: String) -> Self {
+        Self {
+            method: Method::GET,
+            path,
+            body: None,
+        }
+    }
+
+    pub(super) fn post(path: String, body: Value) -> Self {
+        Self {
+            method: Method::POST,
+            path,
+            body: Some(body),
+        }
+    }
+
+    pub(super) fn patch(path: String, body: Value) -> Self {
+        Self {
+            method: Method::PATCH,
+            path,
+            body: Some(body),
+        }
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
+}
+
+/// What GitHub answered.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+/// Sends a request, as whomever `crab` speaks for, and gives back a successful answer.
+///
+/// A redirect has done nothing, so even a write is safely sent again to where it points.
+pub(super) async fn send(crab: &Octocrab, api: &Api, request: &Request) -> Result<Answer, GithubError> {
+    let mut at = request.path.clone();
+    for _ in 0..=MOST_REDIRECTS {
+        let answer = tokio::time::timeout(api.timeout, exchange(crab, request, &at))
+            .await
+            .map_err(|_| format!("no answer within {:?}", api.timeout))
+            .flatten()
+            .map_err(|why| GithubError::no_answer(request, &format!("{request}: {why}")))?;
+        if answer.status.is_success() {
+            return Ok(answer);
+        }
+        match redirect(&api.url, &answer) {
+            Some(path) => at = path,
+            None => return Err(GithubError::of_answer(request, &answer)),
+        }
+    }
+    Err(GithubError::Moved(format!("{request}: redirected in a circle")))
+}
+
+async fn exchange(crab: &Octocrab, request: &Request, path: &str) -> Result<Answer, String> {
+    let builder = http::Request::builder().method(request.method.clone()).uri(path);
+    let built = crab
+        .build_request(builder, request.body.as_ref())
+        .map_err(|error| causes(&error))?;
+    let response = crab.execute(built).await.map_err(|error| causes(&error))?;
+    let (parts, body) = response.into_parts();
+    let body = Limited::new(body, BODY_LIMIT)
+        .collect()
+        .await
+        .map_err(|error| format!("the answer broke off: {}", causes(error.as_ref())))?;
+    Ok(Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body: body.to_bytes(),
+    })
+}
+
+/// Where a redirect points, if that is below the API's own address.
+fn redirect(api: &Url, answer: &Answer) -> Option<String> {
+    let follows = matches!(answer.status.as_u16(), 301 | 302 | 307 | 308);
+    let location = answer.headers.get(http::header::LOCATION).filter(|_| follows)?;
+    let target = api.join(location.to_str().ok()?).ok()?;
+    if target.origin() != api.origin() {
+        return None;
+    }
+    let path = target.path().strip_prefix(api.path().trim_end_matches('/'))?;
+    let query = target.query().map(|query| format!("?{query}"));
+    Some(format!("{path}{}", query.unwrap_or_default()))
+}
+
+/// An error with what lies behind it: octocrab's own words say little.
+pub(super) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    let mut words: Vec<String> = Vec::new();
+    for text in chain.map(ToString::to_string) {
+        let said = words.last().is_some_and(|last| last.ends_with(&text));
+        if !said {
+            words.push(text);
+        }
+    }
+    words.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redirected(api: &str, location: &'static str) -> Option<String> {
+        let headers = [(http::header::LOCATION, http::HeaderValue::from_static(location))];
+        let answer = Answer {
+            status: StatusCode::TEMPORARY_REDIRECT,
+            headers: headers.into_iter().collect(),
+            body: Bytes::new(),
+        };
+        redirect(&api.parse().unwrap(), &answer)
+    }
+
+    #[test]
+    fn redirects_stay_below_the_apis_own_address() {
+        let api = "https://ghe.example.org/api/v3";
+        let below = "https://ghe.example.org/api/v3/repositories/7/check-runs?page=2";
+        assert_eq!(
+            redirected(api, below).as_deref(),
+            Some("/repositories/7/check-runs?page=2")
+        );
+        assert_eq!(
+            redirected(api, "https://evil.example.org/api/v3/repositories/7"),
+            None
+        );
+        assert_eq!(
+            redirected(api, "http://ghe.example.org/api/v3/repositories/7"),
+            None
+        );
+        assert_eq!(redirected(api, "https://ghe.example.org/elsewhere"), None);
+        assert_eq!(
+            redirected("https://api.github.com", "/repositories/7").as_deref(),
+            Some("/repositories/7")
+        );
+    }
+}

@@ -1,0 +1,234 @@
+//! GitHub's JSON, as narrow as our use of it: asking for less survives more of GitHub's changes.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::error::GithubError;
+use super::transport::{Answer, Request};
+use crate::model::{
+    CheckState, CommitSha, Conclusion, InstallationId, Progress, RepoId, RepoName, StatusState, StatusValue,
+    Visibility,
+};
+
+#[derive(Deserialize)]
+pub(super) struct App {
+    pub(super) id: u64,
+    pub(super) slug: String,
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) permissions: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) events: Vec<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Installation {
+    pub(super) id: InstallationId,
+}
+
+#[derive(Deserialize)]
+pub(super) struct AccessToken {
+    pub(super) token: secrecy::SecretString,
+    pub(super) expires_at: Timestamp,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Repository {
+    pub(super) id: RepoId,
+    pub(super) full_name: RepoName,
+    private: bool,
+    pub(super) default_branch: String,
+}
+
+impl Repository {
+    pub(super) fn visibility(&self) -> Visibility {
+        if self.private {
+            Visibility::Private
+        } else {
+            Visibility::Public
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Commit {
+    pub(super) sha: CommitSha,
+    #[serde(rename = "commit")]
+    pub(super) details: CommitDetails,
+    pub(super) parents: Vec<Parent>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct CommitDetails {
+    pub(super) message: String,
+    pub(super) committer: Option<Signature>,
+}
+
+/// The date is the committer's own claim, and may be nonsense.
+#[derive(Deserialize)]
+pub(super) struct Signature {
+    date: Option<String>,
+}
+
+impl Signature {
+    pub(super) fn time(&self) -> Option<Timestamp> {
+        self.date.as_ref()?.parse().ok()
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Parent {
+    pub(super) sha: CommitSha,
+}
+
+#[derive(Deserialize)]
+pub(super) struct CheckRun {
+    pub(super) id: i64,
+    pub(super) status: String,
+    pub(super) external_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct CheckRuns {
+    pub(super) check_runs: Vec<CheckRun>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Status {
+    context: String,
+    state: StatusValue,
+    description: Option<String>,
+    target_url: Option<String>,
+}
+
+impl Status {
+    /// Contexts compare without regard to case.
+    pub(super) fn is_of(&self, context: &str) -> bool {
+        self.context.to_lowercase() == context.to_lowercase()
+    }
+}
+
+impl From<Status> for StatusState {
+    fn from(status: Status) -> Self {
+        Self {
+            context: status.context,
+            state: status.state,
+            description: status.description.unwrap_or_default(),
+            target_url: status.target_url.unwrap_or_default(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct CombinedStatus {
+    pub(super) statuses: Vec<Status>,
+}
+
+/// The body that creates a check run, and without `head_sha` the one that updates it.
+#[derive(Serialize)]
+struct CheckBody<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head_sha: Option<&'a CommitSha>,
+    external_id: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    details_url: &'a str,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conclusion: Option<Conclusion>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    completed_at: Option<String>,
+    output: Output<'a>,
+}
+
+#[derive(Serialize)]
+struct Output<'a> {
+    title: &'a str,
+    summary: &'a str,
+}
+
+/// Is the body the first one for its check run?
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Write {
+    Create,
+    Update,
+}
+
+pub(super) fn check_body(check: &CheckState, write: Write) -> Value {
+    let (status, conclusion) = match check.progress {
+        Progress::Queued => ("queued", None),
+        Progress::InProgress => ("in_progress", None),
+        Progress::Completed(conclusion) => ("completed", Some(conclusion)),
+    };
+    let completed_at = check.completed_at_ms.filter(|_| conclusion.is_some());
+    json(&CheckBody {
+        name: &check.name,
+        head_sha: (write == Write::Create).then_some(&check.head_sha),
+        external_id: check.external_id.to_string(),
+        details_url: &check.details_url,
+        status,
+        conclusion,
+        started_at: rfc3339(check.started_at_ms),
+        completed_at: completed_at.and_then(rfc3339),
+        output: Output {
+            title: &check.title,
+            summary: &check.summary,
+        },
+    })
+}
+
+pub(super) fn status_body(status: &StatusState) -> Value {
+    json(status)
+}
+
+fn json(body: &impl Serialize) -> Value {
+    serde_json::to_value(body).unwrap_or_default()
+}
+
+/// GitHub's times have whole seconds.
+fn rfc3339(unix_millis: i64) -> Option<String> {
+    Timestamp::from_second(unix_millis.div_euclid(1_000))
+        .ok()
+        .map(|time| time.to_string())
+}
+
+/// Reads a successful answer. One that cannot be read is as good as none.
+pub(super) fn read<T: DeserializeOwned>(request: &Request, answer: &Answer) -> Result<T, GithubError> {
+    let mut json = serde_json::Deserializer::from_slice(&answer.body);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        // The error's own words may quote the body, and the body may be a token.
+        let why = format!(
+            "{request}: the answer is not what GitHub documents, at `{}`",
+            error.path()
+        );
+        GithubError::no_answer(request, &why)
+    })
+}
+
+/// What an error's body says: the message, and what stands in `errors`.
+pub(super) fn message(body: &Bytes) -> String {
+    #[derive(Deserialize)]
+    struct Refusal {
+        message: String,
+        #[serde(default)]
+        errors: Value,
+    }
+    let Ok(refusal) = serde_json::from_slice::<Refusal>(body) else {
+        return String::from_utf8_lossy(&body[..body.len().min(1_000)]).into_owned();
+    };
+    let details = refusal.errors.as_array().into_iter().flatten().map(|error| {
+        let text = error.as_str().or_else(|| error["message"].as_str());
+        text.map_or_else(|| error.to_string(), str::to_owned)
+    });
+    std::iter::once(refusal.message)
+        .chain(details)
+        .collect::<Vec<_>>()
+        .join(": ")
+}

@@ -1,0 +1,512 @@
+//! The client for GitHub against the simulated one: what it writes, and what it makes of trouble.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use http::{Method, StatusCode};
+use hubcheck::demo::github::{Access, Fault, GitHub as Simulated, SimulatedApp, Trouble};
+use hubcheck::github::{CheckRunId, GitHub, GithubError, KeyError, Refused, SetupError};
+use hubcheck::model::{
+    CheckState, CommitSha, Conclusion, Progress, Repo, RepoName, RunId, StatusState, StatusValue, Visibility,
+};
+use secrecy::SecretString;
+
+/// The simulated GitHub with one repository and one commit, and a client of it.
+struct Scene {
+    simulated: Simulated,
+    github: GitHub,
+    name: RepoName,
+    sha: CommitSha,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let simulated = Simulated::start(SimulatedApp::default()).await.unwrap();
+        let name: RepoName = "acme/app".parse().unwrap();
+        simulated.add_repo(&name, Visibility::Private);
+        let sha = simulated.commit(&name, "Add the app").unwrap();
+        let github = GitHub::new(&simulated.config().unwrap()).unwrap();
+        Self {
+            simulated,
+            github,
+            name,
+            sha,
+        }
+    }
+
+    /// The same, with the repository already looked up.
+    async fn ready() -> (Self, Repo) {
+        let scene = Self::new().await;
+        let repo = scene.github.repo(&scene.name).await.unwrap();
+        (scene, repo)
+    }
+
+    fn check(&self, progress: Progress) -> CheckState {
+        CheckState {
+            name: "hubcheck / acme/app".to_owned(),
+            head_sha: self.sha.clone(),
+            external_id: RunId::new(),
+            details_url: "http://127.0.0.1:8080/runs/1".to_owned(),
+            progress,
+            title: "Pulling".to_owned(),
+            summary: "As it should be.".to_owned(),
+            started_at_ms: 1_700_000_000_123,
+            completed_at_ms: matches!(progress, Progress::Completed(_)).then_some(1_700_000_060_000),
+        }
+    }
+
+    fn status(&self, state: StatusValue) -> StatusState {
+        StatusState {
+            context: "hubcheck/acme/app".to_owned(),
+            state,
+            description: "1 passed in 4.2s".to_owned(),
+            target_url: format!("http://127.0.0.1:8080/commits/{}", self.sha),
+        }
+    }
+
+    async fn create_check(&self, repo: &Repo) -> Result<CheckRunId, GithubError> {
+        self.github
+            .create_check(repo, &self.check(Progress::InProgress))
+            .await
+    }
+
+    /// How many requests of this method had this in their path.
+    fn requests(&self, method: &Method, path: &str) -> usize {
+        let ledger = self.simulated.ledger();
+        let alike = ledger
+            .iter()
+            .filter(|request| request.method == *method && request.path.contains(path));
+        alike.count()
+    }
+}
+
+#[tokio::test]
+async fn the_app_proves_its_key_and_number() {
+    let scene = Scene::new().await;
+    let app = scene.github.app().await.unwrap();
+    assert_eq!((app.id, app.slug.as_str()), (424_242, "hubcheck-demo"));
+    assert_eq!(app.permissions["checks"], "write");
+
+    let mut config = scene.simulated.config().unwrap();
+    config.app_id = Some(7);
+    let stranger = GitHub::new(&config).unwrap();
+    assert!(matches!(stranger.app().await, Err(GithubError::Unauthorized(_))));
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_is_named_as_the_cause() {
+    let scene = Scene::new().await;
+    let app = SimulatedApp::default();
+    app.clock.advance(Duration::from_hours(2));
+    let simulated = Simulated::start(app).await.unwrap();
+    let github = GitHub::new(&simulated.config().unwrap()).unwrap();
+    let refused = github.app().await.unwrap_err().to_string();
+    assert!(refused.contains("this machine's clock is -7"), "{refused}");
+    assert!(scene.github.app().await.is_ok());
+}
+
+#[tokio::test]
+async fn setting_up_names_what_is_missing() {
+    let scene = Scene::new().await;
+    let config = || scene.simulated.config().unwrap();
+    let refused = |config| GitHub::new(&config).unwrap_err();
+    let mut without_id = config();
+    without_id.app_id = None;
+    assert!(matches!(refused(without_id), SetupError::NoAppId));
+    let mut without_key = config();
+    without_key.private_key = None;
+    assert!(matches!(refused(without_key), SetupError::NoKey));
+    let mut path_for_key = config();
+    path_for_key.private_key = Some(SecretString::from("/etc/hubcheck/app.pem"));
+    assert!(matches!(refused(path_for_key), SetupError::Key(KeyError::Path)));
+    let mut odd_url = config();
+    odd_url.api_url = "unix:/run/github.sock".parse().unwrap();
+    assert!(matches!(refused(odd_url), SetupError::ApiUrl(_)));
+}
+
+#[tokio::test]
+async fn a_repository_is_described_as_it_is_now() {
+    let scene = Scene::new().await;
+    let repo = scene.github.repo(&"ACME/App".parse().unwrap()).await.unwrap();
+    assert_eq!(repo.name.to_string(), "acme/app");
+    assert_eq!(
+        (repo.visibility, repo.default_branch.as_str()),
+        (Visibility::Private, "main")
+    );
+    assert_eq!(Some(repo.installation), scene.simulated.installation("acme"));
+}
+
+#[tokio::test]
+async fn an_app_that_is_not_installed_is_told_apart() {
+    let scene = Scene::new().await;
+    let elsewhere: RepoName = "rival/app".parse().unwrap();
+    let refused = scene.github.repo(&elsewhere).await;
+    assert_eq!(refused, Err(GithubError::NotInstalled(elsewhere)));
+}
+
+#[tokio::test]
+async fn many_at_once_share_one_token() {
+    let (scene, repo) = Scene::ready().await;
+    scene.simulated.revoke_tokens();
+    let github = GitHub::new(&scene.simulated.config().unwrap()).unwrap();
+    let before = scene.requests(&Method::POST, "access_tokens");
+    let asked = (0..10).map(|_| github.commit(&repo, &scene.sha));
+    assert!(join_all(asked).await.into_iter().all(|found| found.is_ok()));
+    assert_eq!(scene.requests(&Method::POST, "access_tokens") - before, 1);
+}
+
+#[tokio::test]
+async fn a_check_run_is_made_updated_and_found_again() {
+    let (scene, repo) = Scene::ready().await;
+    let mut check = scene.check(Progress::InProgress);
+    let find = async |check: &CheckState| {
+        let found = scene
+            .github
+            .find_check(&repo, &scene.sha, check.external_id, &check.name);
+        found.await.unwrap()
+    };
+    assert_eq!(find(&check).await, None);
+    let id = scene.github.create_check(&repo, &check).await.unwrap();
+    assert!(
+        find(&check)
+            .await
+            .is_some_and(|found| found.id == id && !found.completed)
+    );
+
+    check.progress = Progress::Completed(Conclusion::ActionRequired);
+    check.completed_at_ms = Some(1_700_000_060_000);
+    scene.github.update_check(&repo, id, &check).await.unwrap();
+    assert!(
+        find(&check)
+            .await
+            .is_some_and(|found| found.id == id && found.completed)
+    );
+
+    let shown = scene.simulated.check_runs(&scene.name, &scene.sha).remove(0);
+    assert_eq!(shown.conclusion.as_deref(), Some("action_required"));
+    assert_eq!(shown.external_id, Some(check.external_id.to_string()));
+    assert_eq!(shown.started_at, "2023-11-14T22:13:20Z");
+    assert_eq!(shown.completed_at.as_deref(), Some("2023-11-14T22:14:20Z"));
+    assert_eq!(
+        (shown.title, shown.summary),
+        (Some(check.title), Some(check.summary))
+    );
+    assert_eq!(scene.simulated.writes().len(), 2);
+}
+
+#[tokio::test]
+async fn a_check_run_is_found_on_a_later_page() {
+    let (scene, repo) = Scene::ready().await;
+    let first = scene.check(Progress::Queued);
+    let id = scene.github.create_check(&repo, &first).await.unwrap();
+    for _ in 0..65 {
+        scene.create_check(&repo).await.unwrap();
+    }
+    let found = scene
+        .github
+        .find_check(&repo, &scene.sha, first.external_id, &first.name);
+    assert_eq!(found.await.unwrap().map(|found| found.id), Some(id));
+    assert_eq!(scene.requests(&Method::GET, "check-runs?filter=all"), 3);
+}
+
+#[tokio::test]
+async fn the_latest_status_of_a_context_is_read_without_regard_to_case() {
+    let (scene, repo) = Scene::ready().await;
+    let latest = async |context| {
+        scene
+            .github
+            .latest_status(&repo, &scene.sha, context)
+            .await
+            .unwrap()
+    };
+    assert_eq!(latest("hubcheck/acme/app").await, None);
+    for state in [StatusValue::Pending, StatusValue::Success] {
+        let status = scene.status(state);
+        scene
+            .github
+            .create_status(&repo, &scene.sha, &status)
+            .await
+            .unwrap();
+    }
+    assert_eq!(
+        latest("HubCheck/acme/App").await,
+        Some(scene.status(StatusValue::Success))
+    );
+    assert_eq!(
+        scene.simulated.combined_status(&scene.name, &scene.sha),
+        "success"
+    );
+}
+
+#[tokio::test]
+async fn a_commit_is_read_or_known_to_be_missing() {
+    let (scene, repo) = Scene::ready().await;
+    let child = scene.simulated.commit(&scene.name, "Second").unwrap();
+    let commit = scene.github.commit(&repo, &child).await.unwrap().unwrap();
+    assert_eq!(
+        (commit.message.as_str(), commit.parents),
+        ("Second", vec![scene.sha.clone()])
+    );
+    assert!(commit.committed_at.is_some());
+    let nowhere = "a".repeat(40).parse().unwrap();
+    assert_eq!(scene.github.commit(&repo, &nowhere).await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_403_is_a_rate_limit_until_shown_otherwise() {
+    let (scene, repo) = Scene::ready().await;
+    let secondary = |status, retry_after| Trouble::SecondaryLimit { status, retry_after };
+    for (trouble, seconds) in [
+        (secondary(StatusCode::FORBIDDEN, Some(17)), 17..=17),
+        (
+            secondary(StatusCode::TOO_MANY_REQUESTS, Some(86_400)),
+            3_600..=3_600,
+        ),
+        (secondary(StatusCode::FORBIDDEN, None), 60..=60),
+        (secondary(StatusCode::TOO_MANY_REQUESTS, None), 60..=60),
+        (
+            Trouble::PrimaryLimit {
+                resets_in: Duration::from_mins(20),
+            },
+            1_199..=1_202,
+        ),
+        (Trouble::Refusal(StatusCode::FORBIDDEN, "Hm.".to_owned()), 60..=60),
+    ] {
+        scene
+            .simulated
+            .fail(Fault::on(Method::POST, "/check-runs", trouble.clone()));
+        match scene.create_check(&repo).await {
+            Err(GithubError::RateLimited { retry_after, .. }) => {
+                assert!(
+                    seconds.contains(&retry_after.as_secs()),
+                    "{trouble:?}: {retry_after:?}"
+                );
+            }
+            other => panic!("{trouble:?} became {other:?}"),
+        }
+    }
+    assert!(scene.simulated.writes().is_empty());
+}
+
+#[tokio::test]
+async fn a_missing_permission_is_no_rate_limit() {
+    let (scene, repo) = Scene::ready().await;
+    let foreign = scene
+        .simulated
+        .add_foreign_check_run(&scene.name, &scene.sha, "theirs");
+    let id = CheckRunId(i64::try_from(foreign.unwrap()).unwrap());
+    let check = scene.check(Progress::InProgress);
+    let refused = scene.github.update_check(&repo, id, &check).await;
+    assert!(matches!(refused, Err(GithubError::Forbidden(_))), "{refused:?}");
+
+    scene.simulated.grant("acme", "checks", Some(Access::Read));
+    scene.simulated.revoke_tokens();
+    let refused = scene.create_check(&repo).await;
+    assert!(matches!(refused, Err(GithubError::Forbidden(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_token_that_expired_is_renewed_once() {
+    let (scene, repo) = Scene::ready().await;
+    scene.simulated.revoke_tokens();
+    scene.create_check(&repo).await.unwrap();
+    assert_eq!(scene.requests(&Method::POST, "access_tokens"), 2);
+    assert_eq!(scene.simulated.writes().len(), 1);
+
+    scene
+        .simulated
+        .fail(Fault::on_any("/check-runs", Trouble::ExpiredToken).times(2));
+    let refused = scene.create_check(&repo).await;
+    assert!(
+        matches!(refused, Err(GithubError::Unauthorized(_))),
+        "{refused:?}"
+    );
+    assert_eq!(scene.requests(&Method::POST, "access_tokens"), 3);
+}
+
+#[tokio::test]
+async fn a_create_whose_answer_is_lost_is_sent_once_and_can_be_looked_up() {
+    let (scene, repo) = Scene::ready().await;
+    for (trouble, done) in [
+        (Trouble::ErrorBefore(StatusCode::BAD_GATEWAY), false),
+        (Trouble::ErrorAfter(StatusCode::BAD_GATEWAY), true),
+        (Trouble::ErrorAfter(StatusCode::CONFLICT), true),
+        (Trouble::DropBefore, false),
+        (Trouble::DropAfter, true),
+    ] {
+        let sent = scene.requests(&Method::POST, "/check-runs");
+        let check = scene.check(Progress::InProgress);
+        scene
+            .simulated
+            .fail(Fault::on(Method::POST, "/check-runs", trouble.clone()));
+        let lost = scene.github.create_check(&repo, &check).await;
+        assert!(
+            matches!(lost, Err(GithubError::OutcomeUnknown(_))),
+            "{trouble:?}: {lost:?}"
+        );
+        assert_eq!(
+            scene.requests(&Method::POST, "/check-runs"),
+            sent + 1,
+            "{trouble:?}"
+        );
+        let found = scene
+            .github
+            .find_check(&repo, &scene.sha, check.external_id, &check.name);
+        assert_eq!(found.await.unwrap().is_some(), done, "{trouble:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_question_without_an_answer_did_no_harm() {
+    let (scene, repo) = Scene::ready().await;
+    for trouble in [
+        Trouble::ErrorBefore(StatusCode::INTERNAL_SERVER_ERROR),
+        Trouble::DropBefore,
+    ] {
+        scene.simulated.fail(Fault::on(Method::GET, "/commits/", trouble));
+        let lost = scene.github.commit(&repo, &scene.sha).await;
+        assert!(matches!(lost, Err(GithubError::Unavailable(_))), "{lost:?}");
+    }
+    scene.simulated.outage(true);
+    let lost = scene.github.repo(&scene.name).await;
+    assert!(matches!(lost, Err(GithubError::Unavailable(_))), "{lost:?}");
+}
+
+#[tokio::test]
+async fn patience_ends() {
+    let (scene, repo) = Scene::ready().await;
+    let patience = Duration::from_millis(200);
+    let hasty = GitHub::with_timeout(&scene.simulated.config().unwrap(), patience).unwrap();
+    let late = Trouble::Latency(Duration::from_hours(1));
+    scene.simulated.fail(Fault::on(Method::POST, "/check-runs", late));
+    let check = scene.check(Progress::InProgress);
+    // Its own token first: the simulated GitHub has no delay there, a busy machine may have.
+    let lost = loop {
+        match hasty.create_check(&repo, &check).await {
+            Err(GithubError::Unavailable(_)) => {}
+            settled => break settled,
+        }
+    };
+    assert!(matches!(lost, Err(GithubError::OutcomeUnknown(_))), "{lost:?}");
+}
+
+#[tokio::test]
+async fn an_endless_answer_is_not_read() {
+    let (scene, repo) = Scene::ready().await;
+    let flood = Trouble::Refusal(StatusCode::UNPROCESSABLE_ENTITY, "x".repeat(9 << 20));
+    scene.simulated.fail(Fault::on(Method::GET, "/commits/", flood));
+    let refused = scene
+        .github
+        .commit(&repo, &scene.sha)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refused.contains("the answer broke off") && refused.len() < 500,
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn what_github_refuses_is_told_apart() {
+    let (scene, repo) = Scene::ready().await;
+    let why = |result: Result<(), GithubError>| match result {
+        Err(GithubError::Unprocessable { refused, .. }) => refused,
+        other => panic!("{other:?}"),
+    };
+    let mut check = scene.check(Progress::InProgress);
+    check.summary = "é".repeat(40_000);
+    assert_eq!(
+        why(scene.github.create_check(&repo, &check).await.map(drop)),
+        Refused::TooLong
+    );
+
+    let mut status = scene.status(StatusValue::Error);
+    status.description = "e".repeat(141);
+    let refused = scene.github.create_status(&repo, &scene.sha, &status).await;
+    assert_eq!(why(refused), Refused::TooLong);
+    status.description.clear();
+    let gone = "b".repeat(40).parse().unwrap();
+    assert_eq!(
+        why(scene.github.create_status(&repo, &gone, &status).await),
+        Refused::NoCommit
+    );
+    for _ in 0..1_000 {
+        scene
+            .github
+            .create_status(&repo, &scene.sha, &status)
+            .await
+            .unwrap();
+    }
+    let refused = scene.github.create_status(&repo, &scene.sha, &status).await;
+    assert_eq!(why(refused), Refused::TooManyStatuses);
+
+    let done = scene.check(Progress::Completed(Conclusion::Success));
+    let id = scene.github.create_check(&repo, &done).await.unwrap();
+    let reopened = scene.check(Progress::InProgress);
+    assert_eq!(
+        why(scene.github.update_check(&repo, id, &reopened).await),
+        Refused::Completed
+    );
+}
+
+#[tokio::test]
+async fn a_renamed_repository_is_followed() {
+    let (scene, repo) = Scene::ready().await;
+    let renamed: RepoName = "acme/renamed".parse().unwrap();
+    scene.simulated.rename(&scene.name, &renamed);
+    let mut check = scene.check(Progress::InProgress);
+    let id = scene.github.create_check(&repo, &check).await.unwrap();
+    check.progress = Progress::Completed(Conclusion::Success);
+    scene.github.update_check(&repo, id, &check).await.unwrap();
+    assert_eq!(scene.simulated.check_runs(&renamed, &scene.sha).len(), 1);
+
+    for github in [
+        &scene.github,
+        &GitHub::new(&scene.simulated.config().unwrap()).unwrap(),
+    ] {
+        let now = github.repo(&scene.name).await.unwrap();
+        assert_eq!((now.id, now.name), (repo.id, renamed.clone()));
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_to_elsewhere_is_not_followed() {
+    let (scene, repo) = Scene::ready().await;
+    let away = Trouble::Refusal(StatusCode::MOVED_PERMANENTLY, "Moved Permanently".to_owned());
+    scene.simulated.fail(Fault::on(Method::POST, "/check-runs", away));
+    let moved = scene.create_check(&repo).await;
+    assert!(matches!(moved, Err(GithubError::Moved(_))), "{moved:?}");
+}
+
+#[tokio::test]
+async fn an_app_that_was_taken_away_and_installed_anew_is_found_again() {
+    let (scene, repo) = Scene::ready().await;
+    scene.simulated.uninstall("acme").unwrap();
+    let refused = scene.create_check(&repo).await;
+    assert_eq!(refused, Err(GithubError::NotInstalled(scene.name.clone())));
+    let refused = scene.github.repo(&scene.name).await;
+    assert_eq!(refused, Err(GithubError::NotInstalled(scene.name.clone())));
+
+    scene.simulated.install("acme");
+    let anew = scene.github.repo(&scene.name).await.unwrap();
+    assert_ne!(anew.installation, repo.installation);
+    assert!(scene.create_check(&anew).await.is_ok());
+}
+
+#[tokio::test]
+async fn no_secret_shows_in_errors_or_debug_output() {
+    let (scene, repo) = Scene::ready().await;
+    scene.simulated.outage(true);
+    let error = scene.create_check(&repo).await.unwrap_err();
+    for text in [
+        error.to_string(),
+        format!("{error:?}"),
+        format!("{:?}", scene.github),
+    ] {
+        assert!(
+            !text.contains("ghs_") && !text.contains("Bearer") && !text.contains("PRIVATE KEY"),
+            "{text}"
+        );
+    }
+}
