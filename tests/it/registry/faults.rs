@@ -75,11 +75,15 @@ async fn one_token_serves_until_it_is_refused_and_then_one_more_is_fetched() {
     let digest = registry.put("acme/app", "v1", &image("a"));
     let name = registry.image("acme/app").unwrap();
     let reader = reader_with_account(&registry.host(), PASSWORD);
-    let resolve_often =
-        || join_all((0..8).map(async |_| reader.resolve(&name, &tag("v1"), Access::Configured).await));
+    let resolve_often = || {
+        join_all((0..8).map(|_| {
+            let (reader, name) = (reader.clone(), name.clone());
+            tokio::spawn(async move { reader.resolve(&name, &tag("v1"), Access::Configured).await })
+        }))
+    };
     for tokens in 1..=2 {
         for resolved in resolve_often().await {
-            assert_eq!(resolved.unwrap(), digest);
+            assert_eq!(resolved.unwrap().unwrap(), digest);
         }
         assert_eq!(count(&registry, "/token"), tokens, "all requests share a token");
         registry.revoke_tokens();
