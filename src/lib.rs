@@ -5,4 +5,5 @@ pub mod clock;
 pub mod config;
 pub mod hooks;
 pub mod model;
+pub mod report;
 pub mod web;
