@@ -82,12 +82,13 @@ fn outcome_word(outcome: Outcome) -> &'static str {
     }
 }
 
+/// Names, digests and tags are checked by their types: none can hold a backtick or a `|`.
 fn facts(story: &Story<'_>) -> String {
     let mut tags: Vec<String> = story
         .tags
         .iter()
         .take(MAX_ROWS)
-        .map(|tag| code_cell(tag.as_str()))
+        .map(|tag| code_span(tag.as_str()))
         .collect();
     if let Some(more @ 1..) = story.tags.len().checked_sub(MAX_ROWS) {
         tags.push(format!("and {more} more"));
@@ -102,11 +103,11 @@ fn facts(story: &Story<'_>) -> String {
         format!("{} and {} for each step", Elapsed(timeout), Bytes(memory_bytes))
     });
     let rows = [
-        ("Image", code_cell(&format!("{}@{}", story.image, story.digest))),
+        ("Image", code_span(&format!("{}@{}", story.image, story.digest))),
         ("Tags", tags.join(", ")),
-        ("Platform", code_cell(&story.platform.to_string())),
+        ("Platform", code_span(&story.platform.to_string())),
         ("Limits", limits.unwrap_or_default()),
-        ("Commit", code_cell(story.source.commit.as_str())),
+        ("Commit", code_span(story.source.commit.as_str())),
         (
             "**Evidence**",
             format!("**{evidence}**: {}", evidence_in_words(evidence)),

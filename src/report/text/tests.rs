@@ -151,7 +151,7 @@ fn assert_shown_as(verdict: &Verdict, conclusion: Conclusion, status: StatusValu
         "**claimed**",
         "**Binding**",
         "**operator**",
-        "docker&#46;io/acme/app&#64;",
+        "`docker.io/acme/app@sha256:abab",
     ] {
         assert!(check.summary.contains(said), "{said}: {}", check.summary);
     }
