@@ -1,0 +1,13 @@
+//! What a run looks like on GitHub: from a run's story to a check run and a commit status. Pure.
+//!
+//! Everything that comes from an image or its log is a stranger's text, and stands in code only.
+
+mod limited;
+mod log;
+mod markdown;
+mod reproduce;
+mod summary;
+mod text;
+
+pub use limited::{limited_bytes, limited_chars};
+pub use text::{Log, Standing, Story, check_name, check_state, status_context, status_state};

@@ -1,0 +1,133 @@
+//! The command that repeats a step on anybody's machine, with the bounds that were really set.
+
+use crate::model::{Digest, ImageName, Network, Plan, Platform, Profile, Step, StepKind};
+
+/// What the `compatible` profile leaves of the capabilities.
+const COMPATIBLE_CAPABILITIES: [&str; 8] = [
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "NET_BIND_SERVICE",
+    "SETGID",
+    "SETUID",
+];
+
+/// What a step was run on.
+pub(super) struct Subject<'a> {
+    pub(super) image: &'a ImageName,
+    pub(super) digest: &'a Digest,
+    pub(super) platform: &'a Platform,
+}
+
+/// The `docker run` line of `step`.
+///
+/// Environment variables are named without their values, which may be secrets: `docker run` takes
+/// them from where it is called.
+pub(super) fn command(subject: &Subject<'_>, plan: &Plan, step: &Step) -> String {
+    let StepKind::Run {
+        args,
+        entrypoint,
+        env,
+    } = &step.kind;
+    let mut words: Vec<String> = ["docker", "run", "--rm", "--init"].map(str::to_owned).to_vec();
+    let mut flag = |name: &str, value: &str| words.extend([name.to_owned(), quoted(value)]);
+    flag("--platform", &subject.platform.to_string());
+    bounds(plan, &mut flag);
+    for name in env.keys() {
+        flag("--env", name);
+    }
+    // The command line takes one word for an entrypoint; those after it come before the arguments.
+    let (program, rest) = entrypoint.as_ref().map_or((None, &[][..]), |words| {
+        let (program, rest) = words
+            .split_first()
+            .map_or(("", &[][..]), |(program, rest)| (program, rest));
+        (Some(program), rest)
+    });
+    if let Some(program) = program {
+        flag("--entrypoint", program);
+    }
+    if plan.profile == Profile::Strict {
+        words.push("--read-only".to_owned());
+    }
+    words.push(quoted(&format!("{}@{}", subject.image, subject.digest)));
+    words.extend(rest.iter().chain(args).map(|word| quoted(word)));
+    words.join(" ")
+}
+
+fn bounds(plan: &Plan, flag: &mut impl FnMut(&str, &str)) {
+    let limits = &plan.limits;
+    flag(
+        "--network",
+        match plan.network {
+            Network::None => "none",
+            Network::Bridge => "bridge",
+        },
+    );
+    flag("--memory", &memory(limits.memory_bytes));
+    flag("--memory-swap", &memory(limits.memory_bytes));
+    flag("--cpus", &cpus(limits.nano_cpus));
+    flag("--pids-limit", &limits.pids.to_string());
+    flag("--security-opt", "no-new-privileges:true");
+    flag("--cap-drop", "ALL");
+    match plan.profile {
+        Profile::Compatible => {
+            for capability in COMPATIBLE_CAPABILITIES {
+                flag("--cap-add", capability);
+            }
+        }
+        Profile::Strict => flag("--tmpfs", "/tmp:rw,nosuid,nodev,size=256m"),
+    }
+}
+
+/// Billionths of a processor as `docker run` takes them: `2`, `0.5`.
+fn cpus(nano_cpus: u64) -> String {
+    const ONE: u64 = 1_000_000_000;
+    let text = format!("{}.{:09}", nano_cpus / ONE, nano_cpus % ONE);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Bytes as `docker run` takes them: `2g`, `512m`.
+fn memory(bytes: u64) -> String {
+    [("g", 1 << 30), ("m", 1 << 20)]
+        .iter()
+        .find(|(_, size)| bytes.is_multiple_of(*size))
+        .map_or_else(
+            || bytes.to_string(),
+            |(unit, size)| format!("{}{unit}", bytes / size),
+        )
+}
+
+/// `word` as a POSIX shell takes it for one word.
+fn quoted(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@,+%".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_stay_one_word_in_a_shell() {
+        assert_eq!(quoted("npm"), "npm");
+        assert_eq!(quoted(""), "''");
+        assert_eq!(quoted("a b; rm -rf $HOME"), "'a b; rm -rf $HOME'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+    }
+
+    #[test]
+    fn sizes_are_written_as_docker_takes_them() {
+        assert_eq!(cpus(2_000_000_000), "2");
+        assert_eq!(cpus(500_000_000), "0.5");
+        assert_eq!(cpus(10_000_000_000), "10");
+        assert_eq!(memory(2 << 30), "2g");
+        assert_eq!(memory(1536 << 20), "1536m");
+        assert_eq!(memory(1000), "1000");
+    }
+}

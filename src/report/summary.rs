@@ -1,0 +1,268 @@
+//! The summary of a check run: Markdown within GitHub's 65,535 bytes.
+//!
+//! Its sections are written in the order of their worth, each only if it has room, and the log gets
+//! what is left: whatever an image says of itself, the verdict stands.
+
+use crate::model::{
+    Binding, Bytes, Cause, Elapsed, Evidence, Fate, JudgedClaim, Limits, Outcome, Plan, Step, Verdict,
+};
+
+use super::limited::limited_bytes;
+use super::log::{LAST_LINES, last_lines_block};
+use super::markdown::{code_block, code_cell, code_span, prose};
+use super::reproduce::{self, Subject};
+use super::text::{Log, Standing, Story};
+
+/// GitHub's bound.
+const MAX_BYTES: usize = 65_535;
+
+/// Rows of a table that are shown.
+const MAX_ROWS: usize = 30;
+
+/// Bytes of a stranger's text in one place of the summary, before it is escaped.
+const MAX_TEXT: usize = 200;
+
+/// The summary of `story`.
+pub(super) fn write(story: &Story<'_>) -> String {
+    let verdict = match story.standing {
+        Standing::Judged { verdict, .. } => Some(verdict),
+        Standing::Queued | Standing::Running | Standing::Retrying { .. } => None,
+    };
+    let headline = headline(story);
+    let facts = facts(story);
+    let mut room = MAX_BYTES.saturating_sub(headline.len() + facts.len());
+    let mut fitting = |section: Option<String>| {
+        let section = section
+            .filter(|section| section.len() <= room)
+            .unwrap_or_default();
+        room -= section.len();
+        section
+    };
+    let failure = fitting(verdict.and_then(first_failure));
+    let command = fitting(verdict.and(reproduce(story, verdict)));
+    let steps = fitting(story.plan.map(|plan| steps(plan, verdict)));
+    let claims = fitting(claims(story.claims));
+    let log = match verdict {
+        Some(_) => log(story.log, room),
+        None => String::new(),
+    };
+    [headline, facts, steps, failure, log, command, claims].concat()
+}
+
+fn headline(story: &Story<'_>) -> String {
+    let (word, text) = match story.standing {
+        Standing::Queued => ("Queued", "waiting for its turn".to_owned()),
+        Standing::Running => ("In progress", "the image's tests are running".to_owned()),
+        Standing::Retrying { trouble } => ("Trying again", bounded_prose(trouble)),
+        Standing::Judged { verdict, .. } => (outcome_word(verdict.outcome), bounded_prose(&verdict.title)),
+    };
+    let mut headline = format!("**{word}**: {text}\n\n");
+    if let Standing::Judged {
+        successor_url: Some(url),
+        ..
+    } = story.standing
+    {
+        headline.extend(["[The run that took its place](", url, ")\n\n"]);
+    }
+    if story.attempt > 1 {
+        let attempt = story.attempt.to_string();
+        headline.extend(["This is attempt ", &attempt, ": the run was started again.\n\n"]);
+    }
+    headline
+}
+
+fn outcome_word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Passed => "Passed",
+        Outcome::Failed => "Failed",
+        Outcome::TimedOut => "Timed out",
+        Outcome::ActionRequired => "Action required",
+        Outcome::Trouble => "Could not be tested",
+        Outcome::Cancelled => "Cancelled",
+    }
+}
+
+/// Names, digests and tags are checked by their types: none can hold a backtick or a `|`.
+fn facts(story: &Story<'_>) -> String {
+    let mut tags: Vec<String> = story
+        .tags
+        .iter()
+        .take(MAX_ROWS)
+        .map(|tag| code_span(tag.as_str()))
+        .collect();
+    if let Some(more @ 1..) = story.tags.len().checked_sub(MAX_ROWS) {
+        tags.push(format!("and {more} more"));
+    }
+    let (evidence, binding) = (story.source.evidence, story.source.binding);
+    let limits = story.plan.map(|plan| {
+        let Limits {
+            timeout,
+            memory_bytes,
+            ..
+        } = plan.limits;
+        format!("{} and {} for each step", Elapsed(timeout), Bytes(memory_bytes))
+    });
+    let rows = [
+        ("Image", code_span(&format!("{}@{}", story.image, story.digest))),
+        ("Tags", tags.join(", ")),
+        ("Platform", code_span(&story.platform.to_string())),
+        ("Limits", limits.unwrap_or_default()),
+        ("Commit", code_span(story.source.commit.as_str())),
+        (
+            "**Evidence**",
+            format!("**{evidence}**: {}", evidence_in_words(evidence)),
+        ),
+        (
+            "**Binding**",
+            format!("**{binding}**: {}", binding_in_words(binding)),
+        ),
+    ];
+    let rows = rows
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| [*name, value.as_str()]);
+    table(["", ""], rows)
+}
+
+fn evidence_in_words(evidence: Evidence) -> &'static str {
+    match evidence {
+        Evidence::Verified => "a signature that was verified names this commit",
+        Evidence::Built => "the builder itself recorded this commit",
+        Evidence::Claimed => "an annotation or a label of the image names this commit; nothing proves it",
+        Evidence::Inferred => "a tag, a short SHA or a Git ref leads to this commit",
+        Evidence::None => "nothing names a commit",
+        Evidence::Conflict => "what the image says names different commits",
+    }
+}
+
+fn binding_in_words(binding: Binding) -> &'static str {
+    match binding {
+        Binding::Operator => "the operator's configuration lets this image speak for this repository",
+        Binding::Declared => "a file on the default branch lets this image speak for this repository",
+        Binding::None => "nothing lets this image speak for this repository",
+    }
+}
+
+fn steps(plan: &Plan, verdict: Option<&Verdict>) -> String {
+    let rows = plan.steps.iter().take(MAX_ROWS).map(|step| {
+        let result = verdict.and_then(|verdict| verdict.steps.iter().find(|result| result.name == step.name));
+        let (outcome, time) = match (result, verdict) {
+            (Some(result), _) => (
+                bounded_prose(&result.cause.to_string()),
+                Elapsed(result.duration).to_string(),
+            ),
+            (None, Some(_)) => ("not run".to_owned(), String::new()),
+            (None, None) => (String::new(), String::new()),
+        };
+        [code_cell(&limited_bytes(&step.name, MAX_TEXT)), outcome, time]
+    });
+    let rows: Vec<_> = rows.collect();
+    let mut steps = table(
+        ["Step", "Result", "Time"],
+        rows.iter().map(|row| row.each_ref().map(String::as_str)),
+    );
+    if let Some(more @ 1..) = plan.steps.len().checked_sub(MAX_ROWS) {
+        steps.extend(["and ", &more.to_string(), " more\n\n"]);
+    }
+    steps
+}
+
+fn first_failure(verdict: &Verdict) -> Option<String> {
+    let step = verdict.steps.iter().find(|step| step.cause != Cause::Passed)?;
+    let name = code_span(&limited_bytes(&step.name, MAX_TEXT));
+    let cause = bounded_prose(&step.cause.to_string());
+    Some(format!("**First failure**: {name}: {cause}\n\n"))
+}
+
+fn log(log: Log<'_>, room: usize) -> String {
+    let heading = format!("**Log**, the last {LAST_LINES} lines at most\n\n");
+    match log {
+        Log::Empty => String::new(),
+        Log::Withheld => {
+            let withheld = "The log is not shown: the image is private and the repository is public.\n\n";
+            if withheld.len() <= room {
+                withheld.to_owned()
+            } else {
+                String::new()
+            }
+        }
+        Log::Tail(tail) => room
+            .checked_sub(heading.len() + 1)
+            .and_then(|room| last_lines_block(tail, room))
+            .map_or_else(String::new, |block| format!("{heading}{block}\n")),
+    }
+}
+
+/// The line that repeats the first step that failed, or else the first one.
+fn reproduce(story: &Story<'_>, verdict: Option<&Verdict>) -> Option<String> {
+    let plan = story.plan?;
+    let failed = |step: &&Step| {
+        verdict.is_some_and(|verdict| {
+            verdict
+                .steps
+                .iter()
+                .any(|result| result.name == step.name && result.cause != Cause::Passed)
+        })
+    };
+    let step = plan.steps.iter().find(failed).or(plan.steps.first())?;
+    let subject = Subject {
+        image: story.image,
+        digest: story.digest,
+        platform: story.platform,
+    };
+    let command = reproduce::command(&subject, plan, step);
+    Some(format!("**Reproduce**\n\n{}\n", code_block(&command, "sh")))
+}
+
+fn claims(claims: &[JudgedClaim]) -> Option<String> {
+    if claims.is_empty() {
+        return None;
+    }
+    let cell = |text: &Option<String>| {
+        text.as_deref()
+            .map(|text| code_cell(&limited_bytes(text, MAX_TEXT)))
+            .unwrap_or_default()
+    };
+    let rows: Vec<[String; 4]> = claims
+        .iter()
+        .take(MAX_ROWS)
+        .map(|JudgedClaim { claim, fate }| {
+            let fate = match fate {
+                Fate::Taken => "taken".to_owned(),
+                Fate::Agrees => "says the same".to_owned(),
+                Fate::Differs => "names another commit".to_owned(),
+                Fate::Ignored(why) => bounded_prose(&format!("ignored: {why}")),
+            };
+            [
+                claim.place.to_string(),
+                cell(&claim.source),
+                cell(&claim.revision),
+                fate,
+            ]
+        })
+        .collect();
+    let table = table(
+        ["Found in", "Source", "Revision", "What came of it"],
+        rows.iter().map(|row| row.each_ref().map(String::as_str)),
+    );
+    Some(format!("**What the image says of its source**\n\n{table}"))
+}
+
+fn table<'a, const COLUMNS: usize>(
+    head: [&str; COLUMNS],
+    rows: impl Iterator<Item = [&'a str; COLUMNS]>,
+) -> String {
+    let mut table = row(head);
+    table.push_str(&row(["---"; COLUMNS]));
+    table.extend(rows.map(row));
+    table.push('\n');
+    table
+}
+
+fn row<const COLUMNS: usize>(cells: [&str; COLUMNS]) -> String {
+    format!("| {} |\n", cells.join(" | "))
+}
+
+fn bounded_prose(text: &str) -> String {
+    prose(&limited_bytes(text, MAX_TEXT))
+}

@@ -1,0 +1,180 @@
+//! A run's story, and the check run and the commit status that tell it: the one place where the
+//! table of verdicts becomes GitHub's words.
+
+use crate::model::{
+    CheckState, Conclusion, Digest, ImageName, JudgedClaim, Outcome, Plan, Platform, Progress, RunId, Source,
+    StatusState, StatusValue, Tag, Verdict,
+};
+
+use super::limited::{limited_bytes, limited_chars};
+use super::markdown::one_line;
+use super::summary;
+
+/// GitHub's bound of a status' description, in characters.
+const MAX_DESCRIPTION: usize = 140;
+
+/// Our bound of a check's title, in bytes: GitHub names none, and shows one line.
+const MAX_TITLE: usize = 250;
+
+/// Everything about a run that its report may tell.
+#[derive(Clone, Copy, Debug)]
+pub struct Story<'a> {
+    /// The run.
+    pub run: RunId,
+    /// Its page: absolute, with the key where the repository is private.
+    pub page_url: &'a str,
+    /// The image that was pushed.
+    pub image: &'a ImageName,
+    /// A variant, or a platform beside the first: `alpine`, `linux/arm64`.
+    pub variant: Option<&'a str>,
+    /// The manifest that was tested.
+    pub digest: &'a Digest,
+    /// The tags under which it was pushed.
+    pub tags: &'a [Tag],
+    /// What it was run on.
+    pub platform: &'a Platform,
+    /// The commit, and what makes us believe it.
+    pub source: &'a Source,
+    /// All that the image says of its source.
+    pub claims: &'a [JudgedClaim],
+    /// What is tested; `None` where no plan could be made.
+    pub plan: Option<&'a Plan>,
+    /// How far the run is.
+    pub standing: Standing<'a>,
+    /// What the steps printed.
+    pub log: Log<'a>,
+    /// Unix milliseconds.
+    pub started_at_ms: i64,
+    /// How often the run was started: 1 for the first time.
+    pub attempt: u32,
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug)]
+pub enum Standing<'a> {
+    /// It waits for its turn.
+    Queued,
+    /// It is under way.
+    Running,
+    /// Something that is not the image's fault stands in the way, and is tried again.
+    Retrying {
+        /// What stands in the way.
+        trouble: &'a str,
+    },
+    /// It is over.
+    Judged {
+        /// What came of it.
+        verdict: &'a Verdict,
+        /// Unix milliseconds.
+        completed_at_ms: i64,
+        /// The page of the run that took its place.
+        successor_url: Option<&'a str>,
+    },
+}
+
+/// What may be shown of a log.
+#[derive(Clone, Copy, Debug)]
+pub enum Log<'a> {
+    /// There is none.
+    Empty,
+    /// Its end.
+    Tail(&'a str),
+    /// Nothing: the image is private and the repository public.
+    Withheld,
+}
+
+/// The check run's name: `hubcheck / acme/app (alpine)`.
+pub fn check_name(image: &ImageName, variant: Option<&str>) -> String {
+    format!("hubcheck / {}{}", image.short(), suffix(variant))
+}
+
+/// The status' context, never the text of the check's name: `hubcheck/acme/app (alpine)`.
+pub fn status_context(image: &ImageName, variant: Option<&str>) -> String {
+    format!("hubcheck/{}{}", image.short(), suffix(variant))
+}
+
+fn suffix(variant: Option<&str>) -> String {
+    variant.map(|variant| format!(" ({variant})")).unwrap_or_default()
+}
+
+/// The check run that tells `story`.
+pub fn check_state(story: &Story<'_>) -> CheckState {
+    let (progress, completed_at_ms) = match story.standing {
+        Standing::Queued => (Progress::Queued, None),
+        Standing::Running | Standing::Retrying { .. } => (Progress::InProgress, None),
+        Standing::Judged {
+            verdict,
+            completed_at_ms,
+            ..
+        } => (
+            Progress::Completed(conclusion(verdict.outcome)),
+            Some(completed_at_ms),
+        ),
+    };
+    CheckState {
+        name: check_name(story.image, story.variant),
+        head_sha: story.source.commit.clone(),
+        external_id: story.run,
+        details_url: story.page_url.to_owned(),
+        progress,
+        title: limited_bytes(&title(story), MAX_TITLE).into_owned(),
+        summary: summary::write(story),
+        started_at_ms: story.started_at_ms,
+        completed_at_ms,
+    }
+}
+
+/// The commit status that tells `story`; `None` where the run's successor tells its own.
+pub fn status_state(story: &Story<'_>) -> Option<StatusState> {
+    let state = match story.standing {
+        Standing::Queued | Standing::Running | Standing::Retrying { .. } => StatusValue::Pending,
+        Standing::Judged { verdict, .. } if verdict.superseded_by.is_some() => return None,
+        Standing::Judged { verdict, .. } => status_value(verdict.outcome),
+    };
+    let title = title(story);
+    let with_evidence = format!("{title} (evidence: {})", story.source.evidence);
+    let description = match story.standing {
+        Standing::Judged { .. } if with_evidence.chars().count() <= MAX_DESCRIPTION => with_evidence,
+        _ => limited_chars(&title, MAX_DESCRIPTION).into_owned(),
+    };
+    Some(StatusState {
+        context: status_context(story.image, story.variant),
+        state,
+        description,
+        target_url: story.page_url.to_owned(),
+    })
+}
+
+/// One line: what is known of the run.
+fn title(story: &Story<'_>) -> String {
+    match story.standing {
+        Standing::Queued => "Waiting for its turn".to_owned(),
+        Standing::Running => format!("Testing sha256:{}", story.digest.short()),
+        Standing::Retrying { trouble } => format!("Trying again: {}", one_line(trouble)),
+        Standing::Judged { verdict, .. } => one_line(&verdict.title),
+    }
+}
+
+/// GitHub's word for an outcome, on a check run.
+fn conclusion(outcome: Outcome) -> Conclusion {
+    match outcome {
+        Outcome::Passed => Conclusion::Success,
+        Outcome::Failed => Conclusion::Failure,
+        Outcome::TimedOut | Outcome::Trouble => Conclusion::TimedOut,
+        Outcome::ActionRequired => Conclusion::ActionRequired,
+        Outcome::Cancelled => Conclusion::Cancelled,
+    }
+}
+
+/// GitHub's word for an outcome, on a commit status.
+fn status_value(outcome: Outcome) -> StatusValue {
+    match outcome {
+        Outcome::Passed => StatusValue::Success,
+        Outcome::Failed | Outcome::TimedOut => StatusValue::Failure,
+        // Cancelled with no successor: nothing will ever be said of the image, and pending would lie.
+        Outcome::ActionRequired | Outcome::Trouble | Outcome::Cancelled => StatusValue::Error,
+    }
+}
+
+#[cfg(test)]
+mod tests;
