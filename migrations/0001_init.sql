@@ -43,7 +43,7 @@ CREATE TABLE runs (
     binding TEXT NOT NULL,
     claims TEXT NOT NULL,
     plan TEXT NOT NULL,
-    -- What names it in its check and its status: the image, and a variant or platform where it has one.
+    -- The status' context at GitHub.
     context TEXT NOT NULL,
     stage TEXT NOT NULL,
     verdict TEXT,

@@ -71,8 +71,13 @@ impl PageLinks {
         self.run_of(run.source.repo.id, run.source.repo.visibility, other)
     }
 
+    /// A run's page without a key, for those who are let in already.
+    pub fn plain(&self, run: RunId) -> String {
+        format!("{}/runs/{run}", self.public_url)
+    }
+
     fn run_of(&self, repo: RepoId, visibility: Visibility, run: RunId) -> String {
-        let page = format!("{}/runs/{run}", self.public_url);
+        let page = self.plain(run);
         match visibility {
             Visibility::Public => page,
             Visibility::Private => format!("{page}?key={}", self.keys.key(repo)),

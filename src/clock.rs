@@ -30,3 +30,19 @@ impl Clock {
 pub fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
+
+/// A time as RFC 3339 has it, in UTC and to the millisecond.
+pub fn timestamp(at: UnixMillis) -> String {
+    jiff::Timestamp::from_millisecond(at).map_or_else(|_| at.to_string(), |at| format!("{at:.3}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rfc_3339() {
+        assert_eq!(timestamp(1_790_000_000_123), "2026-09-21T14:13:20.123Z");
+        assert_eq!(timestamp(0), "1970-01-01T00:00:00.000Z");
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use serde::Deserialize;
 use serde_path_to_error::Segment;
 use toml::{Table, Value};
 
@@ -47,6 +48,11 @@ impl Config {
         validate::check(&config).map_err(|problem| invalid(&problem.path, problem.why))?;
         config.anchor_paths(&base);
         Ok(config)
+    }
+
+    /// The defaults alone: what `hubcheck.example.toml` says.
+    pub fn defaults() -> Self {
+        Self::deserialize(super::known::defaults()).expect("the example file is tested")
     }
 
     /// Makes relative paths start from `base`.

@@ -209,3 +209,12 @@ pub struct StepLimits {
     #[serde(with = "size")]
     pub disk: u64,
 }
+
+/// Where `docker login` keeps its credentials: `$DOCKER_CONFIG/config.json`, else `~/.docker/config.json`.
+pub fn docker_login_file(variable: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let folder = match variable("DOCKER_CONFIG").filter(|folder| !folder.is_empty()) {
+        Some(folder) => PathBuf::from(folder),
+        None => PathBuf::from(variable("HOME").filter(|home| !home.is_empty())?).join(".docker"),
+    };
+    Some(folder.join("config.json"))
+}

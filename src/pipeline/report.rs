@@ -12,7 +12,7 @@ use super::retry::pause;
 use super::story::Told;
 use super::worker::JobError;
 use crate::clock::millis;
-use crate::github::{CheckRunId, GithubError, Refusal};
+use crate::github::{CheckRunId, GithubError, Refused};
 use crate::model::{CheckState, InstallationId};
 use crate::report::shortened;
 use crate::store::{DueCheck, DueStatus, Lease};
@@ -75,13 +75,18 @@ impl Pipeline {
         let told = self.read_story(due.run).await?;
         let wanted = self.check_of(&told);
         let mut outcome = self.put_check(lease, due, &told, &wanted).await?;
-        if matches!(&outcome, Err(GithubError::Unprocessable { refusal: Refusal::TooLong | Refusal::Other, .. })) {
+        if matches!(&outcome, Err(GithubError::Unprocessable { refused: Refused::TooLong | Refused::Other, .. })) {
             tracing::warn!(run.id = %due.run, "GitHub refused a check run, sending it in short");
             outcome = self.put_check(lease, due, &told, &shortened(&wanted)).await?;
         }
         match outcome {
             Ok(id) => {
                 self.store().check_sent(lease, due, id.0).await?;
+                Ok(Sent::Settled)
+            }
+            // A verdict of ours stands there already: an earlier answer was lost.
+            Err(GithubError::Unprocessable { refused: Refused::Completed, .. }) if due.github_id.is_some() => {
+                self.store().check_sent(lease, due, due.github_id.unwrap_or_default()).await?;
                 Ok(Sent::Settled)
             }
             Err(error) => match judge(&error, due.failures, lease.retries) {
@@ -135,7 +140,10 @@ impl Pipeline {
 
     async fn send_status(&self, lease: &Lease, due: &DueStatus) -> Result<Sent, JobError> {
         let told = self.read_story(due.run).await?;
-        let wanted = self.status_of(&told);
+        let Some(wanted) = self.status_of(&told) else {
+            self.store().status_sent(lease, due).await?;
+            return Ok(Sent::Settled);
+        };
         let source = &told.run().source;
         let github = &self.parts.github;
         if due.begun {

@@ -9,6 +9,7 @@ use crate::clock::{UnixMillis, millis};
 use crate::model::{Digest, Evidence, Outcome, Verdict};
 use crate::plan;
 use crate::registry::ImageDetails;
+use crate::report::status_context;
 use crate::resolve::{Patience, Setback};
 use crate::runner::EngineError;
 use crate::store::{Admission, Lease, NewRun, PushRecord, PushStage};
@@ -90,7 +91,7 @@ impl Pipeline {
             platform: details.platform,
             claims,
             plan: plan::discovered(&self.parts.docker),
-            context: push.image.short(),
+            context: status_context(&push.image, None),
             tag: push.tag.clone(),
             seen_at,
             settled,

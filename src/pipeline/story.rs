@@ -4,14 +4,21 @@ use super::Pipeline;
 use super::worker::JobError;
 use crate::access::log_is_shown;
 use crate::model::{CheckState, RunId, StatusState, Tag};
-use crate::report::{Story, check_state, status_state};
+use crate::report::{Log, Standing, Story, check_state, status_state};
 use crate::store::{Run, Stage};
 
 /// A run, with what stands beside it in other tables.
 pub(super) struct Told {
     run: Run,
     tags: Vec<Tag>,
-    log_tail: Option<String>,
+    log_tail: Tail,
+}
+
+/// The end of what the steps printed, as far as it may be shown.
+enum Tail {
+    None,
+    Shown(String),
+    Withheld,
 }
 
 impl Told {
@@ -26,45 +33,60 @@ impl Pipeline {
     pub(super) async fn read_story(&self, id: RunId) -> Result<Told, JobError> {
         let run = self.store().run(id).await?.ok_or_else(|| JobError::Nonsense(format!("there is no run {id}")))?;
         let tags = self.store().tags_of(id).await?.into_iter().map(|tag| tag.tag).collect();
-        let log_tail = if run.stage == Stage::Finished && log_is_shown(&run) {
-            Some(String::from_utf8_lossy(&self.store().log_tail(id).await?).into_owned())
-        } else {
-            None
+        let log_tail = match run.stage {
+            Stage::Queued | Stage::Testing => Tail::None,
+            Stage::Finished if !log_is_shown(&run) => Tail::Withheld,
+            Stage::Finished => {
+                let tail = self.store().log_tail(id).await?;
+                if tail.is_empty() { Tail::None } else { Tail::Shown(String::from_utf8_lossy(&tail).into_owned()) }
+            }
         };
         Ok(Told { run, tags, log_tail })
     }
 
     /// What the check run should show.
     pub(super) fn check_of(&self, told: &Told) -> CheckState {
-        self.tell(told, |story| check_state(&story))
+        self.tell(told, check_state)
     }
 
-    /// What the status should show.
-    pub(super) fn status_of(&self, told: &Told) -> StatusState {
-        self.tell(told, |story| status_state(&story))
+    /// What the status should show; `None` where the run's successor tells its own.
+    pub(super) fn status_of(&self, told: &Told) -> Option<StatusState> {
+        self.tell(told, status_state)
     }
 
-    fn tell<T>(&self, told: &Told, state: impl FnOnce(Story<'_>) -> T) -> T {
+    fn tell<T>(&self, told: &Told, state: impl FnOnce(&Story<'_>) -> T) -> T {
         let run = &told.run;
         let links = &self.parts.links;
-        state(Story {
+        let successor_url = run.superseded_by.map(|other| links.sibling(run, other));
+        let standing = match (&run.verdict, &run.trouble) {
+            (Some(verdict), _) => Standing::Judged {
+                verdict,
+                completed_at_ms: run.finished_at.unwrap_or(run.created_at),
+                successor_url: successor_url.as_deref(),
+            },
+            (None, Some(trouble)) => Standing::Retrying { trouble },
+            // A run that waits for its slot is shown as running: one write less.
+            (None, None) => Standing::Running,
+        };
+        state(&Story {
             run: run.id,
-            page_url: links.run(run),
+            page_url: &links.run(run),
             image: &run.image,
+            variant: None,
             digest: &run.digest,
             tags: &told.tags,
             platform: &run.platform,
             source: &run.source,
             claims: &run.claims,
-            plan: &run.plan,
-            verdict: run.verdict.as_ref(),
-            trouble: run.trouble.as_deref(),
-            log_tail: told.log_tail.as_deref(),
-            image_visibility: run.image_visibility,
+            plan: Some(&run.plan),
+            standing,
+            log: match &told.log_tail {
+                Tail::None => Log::Empty,
+                Tail::Shown(tail) => Log::Tail(tail),
+                Tail::Withheld => Log::Withheld,
+            },
             started_at_ms: run.started_at.unwrap_or(run.created_at),
-            completed_at_ms: run.finished_at,
-            attempt: run.attempt,
-            successor_url: run.superseded_by.map(|other| links.sibling(run, other)),
+            attempt: u32::try_from(run.attempt).unwrap_or(u32::MAX),
         })
     }
 }

@@ -98,7 +98,7 @@ impl Pipeline {
             .zip(held)
             .map(|(last_used, image)| CachedImage { reference: image.reference, digest: image.digest, last_used })
             .collect();
-        let removed = self.parts.runner.keep_images_within(self.parts.docker.image_cache, &cached).await?;
+        let removed = self.parts.runner.keep_images_within(&cached, self.parts.docker.image_cache).await?;
         for digest in removed {
             self.store().image_gone(&engine, &digest).await.map_err(JobError::from)?;
         }

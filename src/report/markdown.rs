@@ -8,7 +8,7 @@ const JOINER: char = '\u{2060}';
 
 /// `text` as a person sees it on a terminal: without escape sequences, control characters and those
 /// that turn the direction of writing; of a line that was written over, what was written last.
-pub(super) fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for (number, line) in text.split('\n').enumerate() {
         if number > 0 {

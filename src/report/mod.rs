@@ -10,4 +10,5 @@ mod summary;
 mod text;
 
 pub use limited::{limited_bytes, limited_chars};
-pub use text::{Log, Standing, Story, check_name, check_state, status_context, status_state};
+pub use markdown::plain as plain_text;
+pub use text::{Log, Standing, Story, check_name, check_state, shortened, status_context, status_state};

@@ -124,6 +124,15 @@ pub fn check_state(story: &Story<'_>) -> CheckState {
     }
 }
 
+/// The same check run in one line, for a GitHub that refuses it at length: a verdict always lands.
+pub fn shortened(check: &CheckState) -> CheckState {
+    CheckState {
+        title: limited_bytes(&check.title, MAX_DESCRIPTION).into_owned(),
+        summary: "GitHub did not take the whole report: it is on the page behind *Details*.".to_owned(),
+        ..check.clone()
+    }
+}
+
 /// The commit status that tells `story`; `None` where the run's successor tells its own.
 pub fn status_state(story: &Story<'_>) -> Option<StatusState> {
     let state = match story.standing {

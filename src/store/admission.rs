@@ -29,7 +29,7 @@ pub struct NewRun {
     pub claims: Vec<JudgedClaim>,
     /// What is to be tested.
     pub plan: Plan,
-    /// What names it in its check and its status: the image, and a variant or platform where it has one.
+    /// Its status' context at GitHub.
     pub context: String,
     /// The tag that was pushed.
     pub tag: Tag,

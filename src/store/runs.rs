@@ -54,7 +54,7 @@ pub struct Run {
     pub claims: Vec<JudgedClaim>,
     /// What is tested.
     pub plan: Plan,
-    /// What names it in its check and its status: `acme/app`.
+    /// Its status' context at GitHub: `hubcheck/acme/app`.
     pub context: String,
     /// How far it is.
     pub stage: Stage,

@@ -1,0 +1,54 @@
+//! `hubcheck serve`: the bot.
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Common, Failure};
+use crate::clock::Clock;
+use crate::config::{Config, docker_login_file};
+use crate::service::{Environment, Service};
+
+/// What an operator without an App is told.
+const NO_APP: &str = "no GitHub App is configured. Make one at GitHub (Settings → Developer settings → GitHub Apps) with
+  permissions  checks: write, statuses: write, contents: read, metadata: read
+  events       check_run, check_suite
+  webhook URL  {public_url}/hooks/github
+and set in the configuration
+  [github]
+  app_id = 123456
+  private_key_file = \"app.pem\"
+  webhook_secret = [\"…\"]
+`hubcheck demo` shows the whole loop without one";
+
+pub(super) async fn run(common: &Common) -> Result<(), Failure> {
+    let config = common.load()?;
+    if config.github.app_id.is_none() && config.github.private_key.is_none() {
+        return Err(Failure::Usage(NO_APP.replace("{public_url}", &config.public_url)));
+    }
+    warn_of_what_is_missing(&config);
+    let outside = |error: std::io::Error| Failure::Outside(format!("cannot listen for signals: {error}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(outside)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(outside)?;
+    let environment = Environment {
+        docker_login_file: docker_login_file(|name| std::env::var(name).ok()),
+        clock: Clock::default(),
+    };
+    let public_url = config.public_url.clone();
+    let service = Service::start(config, environment).await?;
+    tracing::info!(address = %service.address(), admin = ?service.admin_address(), public_url, "hubcheck serves");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping: running work finishes or is handed back");
+    service.stop().await;
+    Ok(())
+}
+
+fn warn_of_what_is_missing(config: &Config) {
+    if config.images.is_empty() {
+        tracing::warn!("no [[image]] is bound to a repository: every push will be ignored");
+    }
+    if config.web.admin_token.is_none() {
+        tracing::warn!("web.admin_token is not set: nobody can read /api/v1/deliveries");
+    }
+}

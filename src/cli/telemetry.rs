@@ -1,0 +1,37 @@
+//! The log on stderr.
+
+use std::io::{self, IsTerminal, Write};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+use super::{Common, LogFormat};
+
+/// Starts the log. A command that is not a service speaks for itself, and logs only what went wrong.
+pub(super) fn start(common: &Common, service: bool) {
+    let ours = match (common.quiet, common.verbose, service) {
+        (true, ..) => "error",
+        (false, 0, true) | (false, 1, false) => "info",
+        (false, 0, false) => "error",
+        (false, 1, true) | (false, 2, false) => "debug",
+        (false, ..) => "trace",
+    };
+    // Libraries log addresses and headers below warnings: they may hold secrets, and stay out.
+    let filter = EnvFilter::builder()
+        .with_default_directive(LevelFilter::WARN.into())
+        .parse_lossy(format!("warn,hubcheck={ours}"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
+    match common.log_format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+/// Says on stderr why a command failed.
+pub(super) fn complain(why: &str) {
+    // Nobody is left to tell if stderr is gone.
+    let _ = writeln!(io::stderr(), "hubcheck: {why}");
+}

@@ -1,0 +1,227 @@
+//! The bot, put together: from a configuration to something that serves, and back to nothing.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::access::{PageKeys, PageLinks};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::github::GitHub;
+use crate::hooks::HookKeys;
+use crate::metrics::Metrics;
+use crate::pipeline::{self, Pipeline, Surroundings, Workers};
+use crate::registry::RegistryClient;
+use crate::resolve::Bindings;
+use crate::runner::Runner;
+use crate::store::{Intake, Store, StoreError};
+use crate::web::{self, server};
+
+/// How often what surrounds us is looked at.
+const LOOK_AROUND: Duration = Duration::from_mins(1);
+
+/// Name of the hooks' master key in the store, where the configuration has none.
+const HOOK_SECRET: &str = "hook_secret";
+
+/// Name of the secret that the keys of private pages are made from.
+const PAGE_SECRET: &str = "page_secret";
+
+/// Why the bot does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration must be changed.
+    #[error("{0}")]
+    Configuration(String),
+    /// Something outside must be mended.
+    #[error("{0}")]
+    Outside(String),
+}
+
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        Self::Outside(error.to_string())
+    }
+}
+
+/// What a start needs beside the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// Where `docker login` keeps its credentials.
+    pub docker_login_file: Option<PathBuf>,
+    /// Where the time comes from.
+    pub clock: Clock,
+}
+
+/// A bot that serves. [`Service::stop`] ends it in order.
+#[derive(Debug)]
+pub struct Service {
+    address: SocketAddr,
+    admin_address: Option<SocketAddr>,
+    store: Store,
+    runner: Runner,
+    workers: Workers,
+    servers: TaskTracker,
+    stop: CancellationToken,
+    grace: Duration,
+    /// Held for as long as we serve.
+    _lock: File,
+}
+
+impl Service {
+    /// Starts everything that `config` speaks of. The listeners are bound when this returns.
+    pub async fn start(config: Config, environment: Environment) -> Result<Self, StartError> {
+        let github = github(&config)?;
+        let registry =
+            RegistryClient::new(&config.registries, &config.net, environment.docker_login_file.clone())
+                .map_err(|error| StartError::Configuration(error.to_string()))?;
+        let lock = lock(&config)?;
+        let store = Store::open(&config.store, environment.clock.clone()).await?;
+        // Whoever held a lease is gone: we hold the lock.
+        store.release_leases().await?;
+        let instance = store.instance().await?;
+        let runner = Runner::connect(&config.docker, instance, environment.clock)
+            .map_err(|error| StartError::Configuration(error.to_string()))?;
+        let public = bind(&config.listen, "listen").await?;
+        let admin = match config.admin_listen.as_str() {
+            "off" => None,
+            address => Some(bind(address, "admin_listen").await?),
+        };
+
+        let page_keys = PageKeys::new(&store.secret(PAGE_SECRET).await?);
+        let links = PageLinks::new(&config.public_url, page_keys.clone());
+        let metrics = Arc::new(Metrics::default());
+        let (seen, surroundings) = watch::channel(Surroundings::default());
+        let web = Arc::new(web::Parts {
+            store: store.clone(),
+            intake: Intake::start(store.clone()),
+            hook_keys: hook_keys(&config, &store).await?,
+            github_secrets: config.github.webhook_secret.clone(),
+            bindings: Bindings::new(&config.images),
+            page_keys,
+            links: links.clone(),
+            admin_token: config.web.admin_token.clone(),
+            max_body: usize::try_from(config.hooks.max_body).unwrap_or(usize::MAX),
+            https: config.public_url.starts_with("https://"),
+            surroundings,
+            metrics: metrics.clone(),
+        });
+        let pipeline = Pipeline::new(pipeline::Parts {
+            store: store.clone(),
+            runner: runner.clone(),
+            registry,
+            app_id: github.app_id(),
+            github,
+            docker: config.docker,
+            images: config.images,
+            links,
+            retention: config.retention,
+            metrics,
+        });
+
+        let stop = CancellationToken::new();
+        let servers = TaskTracker::new();
+        let address = local(&public)?;
+        let admin_address = admin.as_ref().map(local).transpose()?;
+        let limits = server::ConnectionLimits::default;
+        servers.spawn(server::serve(public, web::public(web.clone()), limits(), stop.clone()));
+        if let Some(admin) = admin {
+            servers.spawn(server::serve(admin, web::admin(web), limits(), stop.clone()));
+        }
+        servers.spawn(look_around(pipeline.clone(), seen, stop.clone()));
+        let workers = Workers::start(&pipeline);
+        let grace = config.shutdown_grace;
+        Ok(Self { address, admin_address, store, runner, workers, servers, stop, grace, _lock: lock })
+    }
+
+    /// Where the public server listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where `/metrics` is.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
+    }
+
+    /// What it keeps.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Takes no more work, finishes or hands back what runs, and leaves nothing behind on the Engine.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.servers.close();
+        self.servers.wait().await;
+        self.workers.stop(self.grace).await;
+        if let Err(error) = self.runner.shutdown().await {
+            tracing::warn!(%error, "something may be left on the Docker Engine; the next start removes it");
+        }
+        self.store.close().await;
+    }
+}
+
+fn github(config: &Config) -> Result<GitHub, StartError> {
+    if config.github.webhook_secret.is_empty() {
+        return Err(StartError::Configuration(
+            "`github.webhook_secret` is missing: set it to what the App's webhook is signed with".to_owned(),
+        ));
+    }
+    GitHub::new(&config.github).map_err(|error| StartError::Configuration(error.to_string()))
+}
+
+/// The keys of the hook URLs: the configuration's, else the store's own.
+pub async fn hook_keys(config: &Config, store: &Store) -> Result<HookKeys, StartError> {
+    let keys: Vec<SecretString> = if config.hooks.secret.is_empty() {
+        vec![store.secret(HOOK_SECRET).await?]
+    } else {
+        config.hooks.secret.clone()
+    };
+    HookKeys::new(&keys, &config.hooks.tokens).map_err(|error| StartError::Configuration(error.to_string()))
+}
+
+/// One process serves from a file: a second one would take the first one's leases for a dead man's.
+fn lock(config: &Config) -> Result<File, StartError> {
+    let store = config.store.strip_prefix("sqlite://").unwrap_or(&config.store);
+    let path = Path::new(store).with_extension("lock");
+    let outside = |error: io::Error| {
+        StartError::Outside(format!("cannot use {}: {error}; check that its folder exists and can be written", path.display()))
+    };
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(outside)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StartError::Outside(format!(
+            "another hubcheck serves from {store}: stop it, or give this one a `store` of its own"
+        ))),
+        Err(TryLockError::Error(error)) => Err(outside(error)),
+    }
+}
+
+async fn bind(address: &str, key: &str) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| StartError::Outside(format!("cannot listen on {address}: {error}; set `{key}` to a free address")))
+}
+
+fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(|error| StartError::Outside(error.to_string()))
+}
+
+async fn look_around(pipeline: Arc<Pipeline>, seen: watch::Sender<Surroundings>, stop: CancellationToken) {
+    loop {
+        let Some(around) = stop.run_until_cancelled(pipeline.look_around()).await else { return };
+        seen.send_replace(around);
+        if stop.run_until_cancelled(tokio::time::sleep(LOOK_AROUND)).await.is_none() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Pages: plain HTML, complete without a script.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE};
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+
+use super::App;
+use super::problem::Problem;
+use super::viewer::{Viewer, key_cookie, visible_run};
+use crate::clock::timestamp;
+use crate::model::{Elapsed, Fate, JudgedClaim, StepResult};
+use crate::report::plain_text;
+use crate::store::{Run, RunEvent, RunFilter, RunTag, Stage};
+
+/// Runs on the first page.
+const LATEST: i64 = 50;
+
+/// The end of a log that its run's page shows, in bytes; the rest is at `/log`.
+const SHOWN_LOG: usize = 64 * 1024;
+
+#[derive(Template)]
+#[template(path = "latest.html")]
+struct Latest {
+    runs: Vec<Line>,
+}
+
+/// A run in a list.
+struct Line {
+    id: String,
+    repo: String,
+    commit: String,
+    image: String,
+    state: &'static str,
+    title: String,
+    at: String,
+}
+
+impl Line {
+    fn of(run: &Run) -> Self {
+        let (state, title) = state(run);
+        Self {
+            id: run.id.to_string(),
+            repo: run.source.repo.name.to_string(),
+            commit: run.source.commit.short().to_owned(),
+            image: run.image.short(),
+            state,
+            title,
+            at: timestamp(run.created_at),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "run.html")]
+struct RunPage {
+    line: Line,
+    full_commit: String,
+    image: String,
+    digest: String,
+    platform: String,
+    attempt: i64,
+    tags: Vec<RunTag>,
+    evidence: &'static str,
+    binding: &'static str,
+    claims: Vec<ClaimLine>,
+    steps: Vec<StepLine>,
+    events: Vec<EventLine>,
+    successor: Option<String>,
+    log: Option<String>,
+    log_hidden: bool,
+}
+
+struct ClaimLine {
+    place: String,
+    source: String,
+    revision: String,
+    fate: String,
+}
+
+impl From<&JudgedClaim> for ClaimLine {
+    fn from(judged: &JudgedClaim) -> Self {
+        let shown = |text: &Option<String>| text.as_deref().map(plain_text).unwrap_or_default();
+        Self {
+            place: judged.claim.place.to_string(),
+            source: shown(&judged.claim.source),
+            revision: shown(&judged.claim.revision),
+            fate: match &judged.fate {
+                Fate::Taken => "taken".to_owned(),
+                Fate::Agrees => "agrees".to_owned(),
+                Fate::Differs => "differs".to_owned(),
+                Fate::Ignored(why) => format!("ignored: {why}"),
+            },
+        }
+    }
+}
+
+struct StepLine {
+    name: String,
+    state: &'static str,
+    cause: String,
+    took: String,
+}
+
+impl From<&StepResult> for StepLine {
+    fn from(step: &StepResult) -> Self {
+        Self {
+            name: step.name.clone(),
+            state: step.cause.outcome().as_str(),
+            cause: step.cause.to_string(),
+            took: Elapsed(step.duration).to_string(),
+        }
+    }
+}
+
+struct EventLine {
+    at: String,
+    what: String,
+}
+
+/// One word for the colour, and one line.
+fn state(run: &Run) -> (&'static str, String) {
+    match (&run.verdict, &run.trouble, run.stage) {
+        (Some(verdict), _, _) => (verdict.outcome.as_str(), verdict.title.clone()),
+        (None, Some(trouble), _) => ("waiting", trouble.clone()),
+        (None, None, Stage::Testing) => ("testing", "the tests are under way".to_owned()),
+        (None, None, Stage::Queued | Stage::Finished) => ("queued", "waiting for a place on the Engine".to_owned()),
+    }
+}
+
+/// `GET /`: the latest runs of public repositories; of all for the operator.
+pub(super) async fn latest(State(app): State<App>, viewer: Viewer) -> Result<Response, Problem> {
+    let filter = RunFilter { private_too: viewer.operator, limit: LATEST, ..RunFilter::default() };
+    let runs = app.store.runs(&filter).await?.iter().map(Line::of).collect();
+    page(&Latest { runs })
+}
+
+/// `GET /runs/{id}`. A key in the address becomes a cookie, and the address clean.
+pub(super) async fn run(
+    State(app): State<App>,
+    viewer: Viewer,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let run = visible_run(&app, &viewer, &id).await?;
+    if viewer.came_with_key() {
+        let clean = Redirect::to(&format!("/runs/{}", run.id));
+        let repo = run.source.repo.id;
+        if viewer.key_opens(repo, &app.page_keys) {
+            return Ok(([(SET_COOKIE, key_cookie(&app, repo))], clean).into_response());
+        }
+        return Ok(clean.into_response());
+    }
+    let log_hidden = !viewer.may_see_log(&run);
+    let log = if log_hidden { None } else { shown_log(&app, &run).await? };
+    let tags = app.store.tags_of(run.id).await?;
+    let events = app.store.events_of(run.id).await?;
+    page(&RunPage {
+        line: Line::of(&run),
+        full_commit: run.source.commit.to_string(),
+        image: run.image.to_string(),
+        digest: run.digest.to_string(),
+        platform: run.platform.to_string(),
+        attempt: run.attempt,
+        tags,
+        evidence: run.source.evidence.as_str(),
+        binding: run.source.binding.as_str(),
+        claims: run.claims.iter().map(ClaimLine::from).collect(),
+        steps: run.verdict.iter().flat_map(|verdict| &verdict.steps).map(StepLine::from).collect(),
+        events: events
+            .into_iter()
+            .map(|RunEvent { at, what }| EventLine { at: timestamp(at), what: plain_text(&what) })
+            .collect(),
+        successor: run.superseded_by.map(|run| run.to_string()),
+        log,
+        log_hidden,
+    })
+}
+
+async fn shown_log(app: &App, run: &Run) -> Result<Option<String>, Problem> {
+    let tail = app.store.log_tail(run.id).await?;
+    let from = tail.len().saturating_sub(SHOWN_LOG);
+    let text = plain_text(&String::from_utf8_lossy(&tail[from..]));
+    Ok(Some(text).filter(|text| !text.is_empty()))
+}
+
+/// `GET /runs/{id}/log`: as it was printed; never taken for anything but text.
+pub(super) async fn log(
+    State(app): State<App>,
+    viewer: Viewer,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let run = visible_run(&app, &viewer, &id).await?;
+    if !viewer.may_see_log(&run) {
+        return Err(Problem::not_found());
+    }
+    let log = app.store.log(run.id).await?;
+    let headers = [
+        (CONTENT_TYPE, "text/plain; charset=utf-8"),
+        (header::CONTENT_DISPOSITION, "inline; filename=\"log.txt\""),
+    ];
+    Ok((headers, log).into_response())
+}
+
+/// `GET /assets/style.css`
+pub(super) async fn style() -> impl IntoResponse {
+    let headers = [(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "max-age=3600")];
+    (headers, include_str!("assets/style.css"))
+}
+
+fn page(template: &impl Template) -> Result<Response, Problem> {
+    let html = template.render().map_err(|error| {
+        tracing::error!(%error, "cannot render a page");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this page cannot be shown")
+    })?;
+    // What a page shows may be for this viewer alone.
+    Ok(([(CACHE_CONTROL, "private, no-cache")], Html(html)).into_response())
+}
