@@ -116,15 +116,19 @@ fn unknown(variable: &str, path: &[&str]) -> ConfigError {
     }
 }
 
-/// The names of all variables that exist.
+/// The names of all variables that exist; `NAME` is of the user's choice.
 fn variables() -> Vec<String> {
     fn collect(path: &[&str], into: &mut Vec<String>) {
         match known::keys_of(path) {
+            _ if matches!(path.first(), Some(&("image" | "registry"))) => {}
             Some(keys) => keys
                 .iter()
                 .for_each(|key| collect(&[path, &[*key]].concat(), into)),
-            None if path.is_empty() => {}
-            None => into.push(format!("{PREFIX}{}", path.join("__").to_ascii_uppercase())),
+            None => {
+                let open = known::example_of(path).is_some_and(Value::is_table);
+                let name = if open { "__NAME" } else { "" };
+                into.push(format!("{PREFIX}{}{name}", path.join("__").to_ascii_uppercase()));
+            }
         }
     }
     let mut names = Vec::new();

@@ -192,6 +192,10 @@ fn unknown_keys_are_named_with_their_place_and_the_nearest_known_one() {
         "HUBCHECK_GITHUB__APPID: unknown key `appid` in [github]: did you mean `HUBCHECK_GITHUB__APP_ID`?"
     );
     assert_eq!(
+        refusal_of_variable("HUBCHECK_HOOKS__TOKENS", "ci=x"),
+        "HUBCHECK_HOOKS__TOKENS: unknown key `tokens` in [hooks]: did you mean `HUBCHECK_HOOKS__TOKENS__NAME`?"
+    );
+    assert_eq!(
         refusal_of_variable("HUBCHECK_REGISTRY__GHCR", "1"),
         "HUBCHECK_REGISTRY__GHCR: `registry` cannot be set by a variable: write it in the configuration file"
     );
