@@ -50,7 +50,7 @@ pub enum SetupError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GithubError {
     /// Too much, too fast: nothing was done, and the same request is good again later.
-    #[error("{message}; GitHub asks to wait {}s", retry_after.as_secs())]
+    #[error("{message}; to be tried again in {}s", retry_after.as_secs())]
     RateLimited {
         /// At least a second, at most an hour.
         retry_after: Duration,

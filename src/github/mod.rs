@@ -95,14 +95,19 @@ struct Inner {
 }
 
 impl GitHub {
-    /// Reads the App's key and makes the client; asks GitHub nothing yet. Must be called within a
-    /// Tokio runtime.
+    /// Reads the App's key and makes the client; asks GitHub nothing yet. Proxies come from the
+    /// environment. Must be called within a Tokio runtime.
     pub fn new(config: &crate::config::Github) -> Result<Self, SetupError> {
-        Self::with_timeout(config, TIMEOUT)
+        Self::with_http(config, reqwest::Client::builder(), TIMEOUT)
     }
 
-    /// The same with another patience than 10 seconds for each answer.
-    pub fn with_timeout(config: &crate::config::Github, timeout: Duration) -> Result<Self, SetupError> {
+    /// The same over connections of the caller's making (certificates, proxies), and with another
+    /// patience than 10 seconds for each answer.
+    pub fn with_http(
+        config: &crate::config::Github,
+        http: reqwest::ClientBuilder,
+        timeout: Duration,
+    ) -> Result<Self, SetupError> {
         let app_id = config.app_id.ok_or(SetupError::NoAppId)?;
         let key = config.private_key.as_ref().ok_or(SetupError::NoKey)?;
         let key = app_key::parse(key.expose_secret())?;
@@ -114,13 +119,19 @@ impl GitHub {
                 "`{url}` is no http(s) address like https://api.github.com"
             )));
         }
+        // A redirect that the transport follows could lead anywhere: ours stays at GitHub's API.
+        let http = http
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(timeout)
+            .build()
+            .map_err(|error| SetupError::Client(transport::causes(&error)))?;
         let app = OctocrabBuilder::new()
             .base_uri(url.as_str().trim_end_matches('/'))
             .map_err(|error| SetupError::ApiUrl(transport::causes(&error)))?
             .add_retry_config(RetryConfig::None)
-            .set_connect_timeout(Some(timeout))
+            .add_header(http::header::ACCEPT, "application/vnd.github+json".to_owned())
             .app(AppId(app_id), key)
-            .build()
+            .build_with_reqwest(http)
             .map_err(|error| SetupError::Client(transport::causes(&error)))?;
         Ok(Self {
             inner: Arc::new(Inner {

@@ -376,7 +376,8 @@ async fn a_question_without_an_answer_did_no_harm() {
 async fn patience_ends() {
     let (scene, repo) = Scene::ready().await;
     let patience = Duration::from_millis(200);
-    let hasty = GitHub::with_timeout(&scene.simulated.config().unwrap(), patience).unwrap();
+    let http = reqwest::Client::builder();
+    let hasty = GitHub::with_http(&scene.simulated.config().unwrap(), http, patience).unwrap();
     let late = Trouble::Latency(Duration::from_hours(1));
     scene.simulated.fail(Fault::on(Method::POST, "/check-runs", late));
     let check = scene.check(Progress::InProgress);

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::access::whole_seconds;
 use super::output::{Action, Output, check_actions, check_url};
+use super::records::CheckRun;
 use super::refusal::{Refusal, Reply};
-use super::world::{CheckRun, World};
+use super::world::World;
 use crate::model::{CommitSha, RepoId};
 
 const STATES: [&str; 3] = ["queued", "in_progress", "completed"];
@@ -113,7 +114,7 @@ impl World {
         };
         let run = self.apply(run, body);
         let answer = self.check_run_json(&run);
-        self.repo_by_id(repo)
+        self.repo_by_id_mut(repo)
             .ok_or_else(Refusal::not_found)?
             .check_runs
             .push(run);
@@ -153,7 +154,7 @@ impl World {
         let run = self.apply(run, body);
         let answer = self.check_run_json(&run);
         let mut runs = self
-            .repo_by_id(repo)
+            .repo_by_id_mut(repo)
             .into_iter()
             .flat_map(|repo| &mut repo.check_runs);
         if let Some(kept) = runs.find(|kept| kept.id == run.id) {
@@ -162,7 +163,7 @@ impl World {
         Ok(Reply::ok(answer).changed())
     }
 
-    pub(super) fn check_run(&mut self, repo: RepoId, id: &str) -> Result<CheckRun, Refusal> {
+    pub(super) fn check_run(&self, repo: RepoId, id: &str) -> Result<CheckRun, Refusal> {
         let mut runs = self
             .repo_by_id(repo)
             .into_iter()
@@ -173,7 +174,7 @@ impl World {
     }
 
     /// A full SHA that the repository has: anything else has no commit to stand on.
-    pub(super) fn known_commit(&mut self, repo: RepoId, sha: &str) -> Result<CommitSha, Refusal> {
+    pub(super) fn known_commit(&self, repo: RepoId, sha: &str) -> Result<CommitSha, Refusal> {
         self.repo_by_id(repo)
             .and_then(|repo| repo.commit(sha))
             .map(|commit| commit.sha.clone())
@@ -204,7 +205,7 @@ impl World {
 
     /// `GET /repos/{owner}/{repo}/commits/{ref}/check-runs`, before paging: newest first.
     pub(super) fn list_check_runs(
-        &mut self,
+        &self,
         repo: RepoId,
         sha: &str,
         query: &dyn Fn(&str) -> Option<String>,

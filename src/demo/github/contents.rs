@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::access::whole_seconds;
+use super::records::{Commit, RepoState};
 use super::refusal::Refusal;
-use super::world::{Commit, RepoState};
 use crate::model::Visibility;
 
 /// The routes that only read a repository.

@@ -2,8 +2,8 @@
 //! refuses, served over HTTP on this machine. It keeps a ledger of every request, can be told to
 //! fail, and sends signed webhooks.
 //!
-//! `world` is the domain; `checks`, `output`, `statuses` and `access` are the rules on it; `routes`
-//! turns a request and the world into a reply; `server` does the I/O.
+//! `world` and `records` are the domain; `checks`, `output`, `statuses` and `access` are the rules on
+//! it; `routes` turns a request and the world into a reply; `server` does the I/O.
 
 mod access;
 mod checks;
@@ -12,6 +12,7 @@ mod fault;
 mod ledger;
 mod output;
 mod page;
+mod records;
 mod refusal;
 mod routes;
 mod server;
@@ -32,8 +33,9 @@ use url::Url;
 
 pub use fault::{Fault, Trouble};
 pub use ledger::{Caller, Request};
+pub use records::{CheckRun, Commit, NewCommit, Status};
 pub use webhook::Webhook;
-pub use world::{Access, CheckRun, Commit, NewCommit, Permissions, SimulatedApp, Status};
+pub use world::{Access, SimulatedApp};
 
 use crate::config;
 use crate::model::{CommitSha, InstallationId, RepoId, RepoName, Visibility};
@@ -182,7 +184,7 @@ impl GitHub {
 
     /// All statuses of a commit, newest first.
     pub fn statuses(&self, repo: &RepoName, sha: &CommitSha) -> Vec<Status> {
-        let mut world = self.shared.world();
+        let world = self.shared.world();
         let id = world.repo(repo).map(|repo| repo.id);
         id.map_or_else(Vec::new, |id| world.statuses_of(id, sha))
     }

@@ -7,9 +7,9 @@ use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderValue, Method, Response};
 use http_body_util::Full;
 
+use super::records::{CheckRun, Status};
 use super::server::Shared;
 use super::statuses::{combined, latest_of_each};
-use super::world::{CheckRun, Status};
 use crate::model::RepoName;
 
 /// `GET /{owner}/{repo}/commit/{sha}`. `None`: not that page.
@@ -22,8 +22,8 @@ pub(super) fn show(shared: &Shared, method: &Method, path: &str) -> Option<Respo
         return None;
     }
     let name: RepoName = format!("{owner}/{name}").parse().ok()?;
-    let mut world = shared.world();
-    let repo = world.repo(&name)?.clone();
+    let world = shared.world();
+    let repo = world.repo(&name)?;
     let commit = repo.commit(sha)?;
     let statuses = latest_of_each(world.statuses_of(repo.id, &commit.sha));
     let runs = repo.check_runs.iter().filter(|run| run.head_sha == commit.sha);

@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use super::contents;
 use super::ledger::Caller;
+use super::records::RepoState;
 use super::refusal::{Refusal, Reply};
-use super::world::{Access, RepoState, World};
+use super::world::{Access, World};
 use crate::model::{InstallationId, RepoId, RepoName};
 
 /// Items on one page of a list, unless the request says otherwise.
@@ -135,7 +136,7 @@ impl World {
     }
 
     /// `GET /repos/{owner}/{repo}/installation`
-    fn show_installation(&mut self, call: &Call<'_>, repo: RepoId) -> Result<Reply, Refusal> {
+    fn show_installation(&self, call: &Call<'_>, repo: RepoId) -> Result<Reply, Refusal> {
         self.check_app(call.authorization())?;
         let owner = self.repo_by_id(repo).map(|repo| repo.name.owner().to_owned());
         let installation = owner

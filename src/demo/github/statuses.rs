@@ -4,8 +4,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::access::whole_seconds;
+use super::records::Status;
 use super::refusal::{Refusal, Reply};
-use super::world::{Status, World};
+use super::world::World;
 use crate::model::{CommitSha, RepoId};
 
 /// Characters of a description.
@@ -95,7 +96,7 @@ impl World {
             created_at: self.now(),
         };
         let answer = self.status_json(&status);
-        self.repo_by_id(repo)
+        self.repo_by_id_mut(repo)
             .ok_or_else(Refusal::not_found)?
             .statuses
             .push(status);
@@ -103,7 +104,7 @@ impl World {
     }
 
     /// All statuses of a commit, newest first.
-    pub(super) fn statuses_of(&mut self, repo: RepoId, sha: &CommitSha) -> Vec<Status> {
+    pub(super) fn statuses_of(&self, repo: RepoId, sha: &CommitSha) -> Vec<Status> {
         let all = self.repo_by_id(repo).into_iter().flat_map(|repo| &repo.statuses);
         let mut own: Vec<_> = all.filter(|status| status.sha == *sha).cloned().collect();
         own.reverse();
@@ -111,7 +112,7 @@ impl World {
     }
 
     /// `GET /repos/{owner}/{repo}/commits/{ref}/statuses`, before paging.
-    pub(super) fn list_statuses(&mut self, repo: RepoId, sha: &str) -> Result<Vec<Value>, Refusal> {
+    pub(super) fn list_statuses(&self, repo: RepoId, sha: &str) -> Result<Vec<Value>, Refusal> {
         let sha = self.known_commit(repo, sha)?;
         let statuses = self.statuses_of(repo, &sha);
         Ok(statuses.iter().map(|status| self.status_json(status)).collect())
@@ -119,7 +120,7 @@ impl World {
 
     /// `GET /repos/{owner}/{repo}/commits/{ref}/status`, before paging: the newest of each context.
     pub(super) fn combined_status(
-        &mut self,
+        &self,
         repo: RepoId,
         sha: &str,
     ) -> Result<(&'static str, Vec<Value>), Refusal> {

@@ -11,7 +11,8 @@ use sha2::Sha256;
 use uuid::Uuid;
 
 use super::contents::repo_json;
-use super::world::{RepoState, World};
+use super::records::RepoState;
+use super::world::World;
 use crate::model::{CommitSha, RepoName};
 
 /// GitHub waits this long for an answer.

@@ -1,5 +1,5 @@
-//! What the simulated GitHub knows: accounts with their installation, repositories, commits, check
-//! runs and statuses. The domain itself; how it reads as JSON stands in the modules beside.
+//! What the simulated GitHub knows: the App, its installations and tokens, and the repositories. The
+//! domain itself; how it reads as JSON stands in the modules beside.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use rand::Rng;
 use secrecy::SecretString;
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::access::{Token, whole_seconds};
 use super::fault::Fault;
 use super::ledger::Request;
+use super::records::{CheckRun, Commit, NewCommit, RepoState};
 use crate::clock::Clock;
 use crate::model::{CommitSha, InstallationId, RepoId, RepoName, Visibility};
 
@@ -50,7 +50,7 @@ pub enum Access {
 }
 
 /// Permissions by GitHub's name: `checks`, `statuses`, …
-pub type Permissions = BTreeMap<String, Access>;
+pub(super) type Permissions = BTreeMap<String, Access>;
 
 /// The App in one account.
 #[derive(Clone, Debug)]
@@ -58,113 +58,6 @@ pub(super) struct Installation {
     pub(super) id: InstallationId,
     pub(super) owner: String,
     pub(super) permissions: Permissions,
-}
-
-/// A commit.
-#[derive(Clone, Debug)]
-pub struct Commit {
-    /// Its name.
-    pub sha: CommitSha,
-    /// Those before it, first parent first.
-    pub parents: Vec<CommitSha>,
-    /// What its author wrote.
-    pub message: String,
-    /// When.
-    pub committed_at: Timestamp,
-    /// All files at this commit: path → text.
-    pub files: BTreeMap<String, String>,
-}
-
-/// A commit to be made.
-#[derive(Clone, Debug, Default)]
-pub struct NewCommit<'a> {
-    /// What its author writes.
-    pub message: &'a str,
-    /// Files that it adds or changes: path → text.
-    pub files: &'a [(&'a str, &'a str)],
-    /// Its parents. `None`: it goes on the default branch, on top of what is there. Else it stands
-    /// beside the branches, as GitHub's test merges of pull requests do.
-    pub parents: Option<&'a [CommitSha]>,
-}
-
-/// A check run as it stands at the simulated GitHub.
-#[derive(Clone, Debug)]
-pub struct CheckRun {
-    /// GitHub's number.
-    pub id: u64,
-    /// The App that owns it: only that one may change it.
-    pub app_id: u64,
-    /// Its suite: one per App and commit.
-    pub suite: u64,
-    /// What people see.
-    pub name: String,
-    /// The commit.
-    pub head_sha: CommitSha,
-    /// `queued`, `in_progress` or `completed`.
-    pub status: String,
-    /// Of a completed one.
-    pub conclusion: Option<String>,
-    /// The App's own name for it.
-    pub external_id: Option<String>,
-    /// Where "Details" leads.
-    pub details_url: Option<String>,
-    /// One line.
-    pub title: Option<String>,
-    /// Markdown.
-    pub summary: Option<String>,
-    /// Markdown.
-    pub text: Option<String>,
-    /// All that were ever sent, in order.
-    pub annotations: Vec<Value>,
-    /// RFC 3339.
-    pub started_at: String,
-    /// RFC 3339.
-    pub completed_at: Option<String>,
-}
-
-/// A commit status as it stands at the simulated GitHub. Later ones never replace earlier ones.
-#[derive(Clone, Debug)]
-pub struct Status {
-    /// GitHub's number.
-    pub id: u64,
-    /// The commit.
-    pub sha: CommitSha,
-    /// What is judged: compares without regard to case.
-    pub context: String,
-    /// `error`, `failure`, `pending` or `success`.
-    pub state: String,
-    /// At most 140 characters.
-    pub description: Option<String>,
-    /// Where it leads.
-    pub target_url: Option<String>,
-    /// When it was written.
-    pub created_at: Timestamp,
-}
-
-/// A repository with all that stands in it.
-#[derive(Clone, Debug)]
-pub(super) struct RepoState {
-    pub(super) id: RepoId,
-    pub(super) name: RepoName,
-    pub(super) former_names: Vec<RepoName>,
-    pub(super) visibility: Visibility,
-    pub(super) default_branch: String,
-    pub(super) branches: BTreeMap<String, CommitSha>,
-    pub(super) commits: Vec<Commit>,
-    pub(super) check_runs: Vec<CheckRun>,
-    pub(super) statuses: Vec<Status>,
-}
-
-impl RepoState {
-    pub(super) fn commit(&self, sha: &str) -> Option<&Commit> {
-        self.commits.iter().find(|commit| commit.sha.as_str() == sha)
-    }
-
-    /// The commit that a full SHA or a branch's name stands for.
-    pub(super) fn resolve(&self, reference: &str) -> Option<&Commit> {
-        let head = self.branches.get(reference.trim_start_matches("heads/"));
-        self.commit(head.map_or(reference, CommitSha::as_str))
-    }
 }
 
 /// The whole of it.
@@ -267,7 +160,11 @@ impl World {
         self.repos.iter().find(|repo| repo.name == *name)
     }
 
-    pub(super) fn repo_by_id(&mut self, id: RepoId) -> Option<&mut RepoState> {
+    pub(super) fn repo_by_id(&self, id: RepoId) -> Option<&RepoState> {
+        self.repos.iter().find(|repo| repo.id == id)
+    }
+
+    pub(super) fn repo_by_id_mut(&mut self, id: RepoId) -> Option<&mut RepoState> {
         self.repos.iter_mut().find(|repo| repo.id == id)
     }
 

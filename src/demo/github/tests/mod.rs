@@ -11,9 +11,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
+use super::records::NewCommit;
 use super::refusal::Reply;
 use super::routes::Call;
-use super::world::{NewCommit, SimulatedApp, World};
+use super::world::{SimulatedApp, World};
 use super::{Access, DEMO_PRIVATE_KEY};
 use crate::model::{CommitSha, RepoName, Visibility};
 

@@ -115,3 +115,18 @@ async fn webhooks_are_signed_over_their_bytes() {
         assert!(serde_json::from_str::<serde_json::Value>(&webhook.body).is_ok());
     }
 }
+
+#[tokio::test]
+async fn a_webhook_arrives_as_it_was_signed() {
+    let (github, repo) = started().await;
+    let (receiver, _) = started().await;
+    let sha = github.commit(&repo, "One").unwrap();
+    let webhook = github.request_check_suite(&repo, &sha).unwrap();
+    let answered = webhook.post(&format!("{}/hooks/github", receiver.url())).await;
+    assert_eq!(answered.unwrap(), StatusCode::NOT_FOUND);
+    let arrived = receiver.ledger().remove(0);
+    let body = arrived.body.unwrap();
+    assert_eq!(body["action"], "requested");
+    assert_eq!(body["check_suite"]["head_sha"], sha.as_str());
+    assert_eq!(body["repository"]["full_name"], "acme/app");
+}
