@@ -23,4 +23,5 @@ pub use plan::{Limits, Network, Plan, Profile, Step, StepKind};
 pub use push::{Decision, Ignored, Push};
 pub use repo::{InstallationId, InvalidRepoName, Repo, RepoId, RepoName, Visibility};
 pub use report::{CheckState, Conclusion, Progress, StatusState, StatusValue};
+pub(crate) use verdict::{Bytes, Elapsed};
 pub use verdict::{Cause, Outcome, StepResult, Verdict};
