@@ -3,5 +3,6 @@
 
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod model;
 pub mod runner;

@@ -1,0 +1,4 @@
+//! What stands in for the outside world in `hubcheck demo` and in the tests.
+
+pub mod images;
+pub mod registry;

@@ -1,0 +1,4 @@
+//! What several subjects need.
+
+pub(crate) mod images;
+pub(crate) mod registry;
