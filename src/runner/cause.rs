@@ -146,7 +146,7 @@ fn of_code(code: i64, given: Given<'_>, log: &StepLog) -> Cause {
 fn of_init_line(output: &str, words: &[String]) -> Option<Cause> {
     let command = words.first()?.clone();
     let line = output.strip_suffix('\n').filter(|line| !line.contains('\n'))?;
-    let (_, rest) = line.strip_prefix(INIT_GAVE_UP)?.split_once(") exec ")?;
+    let (_, rest) = line.strip_prefix(INIT_GAVE_UP)?.split_once(")] exec ")?;
     match rest.strip_prefix(command.as_str())?.strip_prefix(" failed: ")? {
         "No such file or directory" | "Not a directory" => Some(Cause::CommandNotFound { command }),
         "Permission denied" | "Is a directory" => Some(Cause::NotExecutable { command }),

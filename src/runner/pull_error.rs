@@ -117,75 +117,76 @@ pub(super) fn classify(status: Option<u16>, message: String) -> PullError {
 mod tests {
     use super::*;
 
+    /// What the Engine's words are read as: the variant's name.
+    fn kind(status: Option<u16>, said: &str) -> String {
+        let error = format!("{:?}", classify(status, said.to_owned()));
+        error.split(' ').next().unwrap_or_default().to_owned()
+    }
+
     #[test]
-    fn sentences_of_the_engine_are_told_apart() {
-        type Kind = fn(String) -> PullError;
-        let unauthorized: Kind = |message| PullError::Unauthorized { message };
-        let not_found: Kind = |message| PullError::NotFound { message };
-        let limited: Kind = |message| PullError::RateLimited { message };
-        let platform: Kind = |message| PullError::WrongPlatform { message };
-        let unusable: Kind = |message| PullError::Unusable { message };
-        let registry: Kind = |message| PullError::Registry { message };
-        for (status, said, kind) in [
+    fn refusals_of_registries_are_told_apart() {
+        for (status, said, expected) in [
             (
-                Some(404),
+                404,
                 "pull access denied for acme/app, repository does not exist or may require 'docker login': \
                  denied: requested access to the resource is denied",
-                unauthorized,
+                "Unauthorized",
             ),
             (
-                Some(500),
+                500,
                 "Head \"https://ghcr.io/v2/acme/app/manifests/v1\": unauthorized",
-                unauthorized,
+                "Unauthorized",
             ),
             (
-                Some(404),
+                404,
                 "manifest for acme/app@sha256:00 not found: manifest unknown: manifest unknown",
-                not_found,
+                "NotFound",
             ),
             (
-                Some(500),
+                500,
                 "toomanyrequests: You have reached your pull rate limit. You may increase the limit by \
                  authenticating and upgrading: https://www.docker.com/increase-rate-limit",
-                limited,
+                "RateLimited",
             ),
             (
-                None,
-                "no matching manifest for linux/amd64 in the manifest list entries",
-                platform,
-            ),
-            (
-                None,
-                "image operating system \"windows\" cannot be used on this platform",
-                platform,
-            ),
-            (
-                None,
-                "filesystem layer verification failed for digest sha256:00",
-                unusable,
-            ),
-            (
-                Some(500),
+                500,
                 "unsupported media type application/vnd.cncf.helm.config.v1+json",
-                unusable,
+                "Unusable",
             ),
             (
-                Some(500),
+                500,
                 "Get \"http://127.0.0.1:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused",
-                registry,
+                "Registry",
             ),
             (
-                Some(500),
+                500,
                 "received unexpected HTTP status: 502 Bad Gateway",
-                registry,
+                "Registry",
             ),
         ] {
-            assert_eq!(classify(status, said.to_owned()), kind(said.to_owned()));
+            assert_eq!(kind(Some(status), said), expected, "{said}");
         }
-        let full = classify(
-            None,
-            "write /var/lib/docker/x: no space left on device".to_owned(),
-        );
-        assert!(matches!(full, PullError::NoSpace { .. }));
+    }
+
+    #[test]
+    fn what_goes_wrong_in_the_midst_is_told_apart() {
+        for (said, expected) in [
+            (
+                "no matching manifest for linux/amd64 in the manifest list entries",
+                "WrongPlatform",
+            ),
+            (
+                "image operating system \"windows\" cannot be used on this platform",
+                "WrongPlatform",
+            ),
+            (
+                "filesystem layer verification failed for digest sha256:00",
+                "Unusable",
+            ),
+            ("write /var/lib/docker/x: no space left on device", "NoSpace"),
+            ("unexpected EOF", "Registry"),
+        ] {
+            assert_eq!(kind(None, said), expected, "{said}");
+        }
     }
 }

@@ -5,4 +5,8 @@
 )]
 
 mod registry;
+mod runner;
+mod runner_limits;
+mod runner_pull;
+mod runner_upkeep;
 mod support;

@@ -1,4 +1,5 @@
 //! What several subjects need.
 
+pub(crate) mod engine;
 pub(crate) mod images;
 pub(crate) mod registry;
