@@ -162,6 +162,12 @@ impl ImageBuilder {
         self.setting("User", json!(user))
     }
 
+    /// Declares a path to be a volume.
+    #[must_use]
+    pub fn volume(self, path: &str) -> Self {
+        self.setting("Volumes", json!({path: {}}))
+    }
+
     /// Adds to the environment.
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {

@@ -3,6 +3,10 @@
 
 mod github;
 mod registry;
+mod runner;
+mod runner_limits;
+mod runner_pull;
+mod runner_upkeep;
 mod server;
 mod store;
 mod support;

@@ -1,5 +1,6 @@
 //! What several subjects need.
 
+pub(crate) mod engine;
 pub(crate) mod images;
 pub(crate) mod registry;
 pub(crate) mod store;

@@ -1,0 +1,544 @@
+//! The Docker Engine's API. The only file that imports bollard: it turns our words into the Engine's
+//! and its answers into ours, bounds every call in time, and decides nothing.
+//!
+//! bollard connects lazily here, so that hubcheck starts while the Engine is down.
+
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::auth::DockerCredentials;
+use bollard::errors::Error;
+use bollard::models as api;
+use bollard::query_parameters as query;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, TryStreamExt};
+use secrecy::ExposeSecret;
+use tokio::sync::OnceCell;
+use tokio::time::{sleep, timeout};
+
+use super::EngineInfo;
+use super::cause::Exit;
+use super::error::EngineError;
+use super::image::{LocalImage, Origin};
+use super::labels::{self, Labels};
+use super::pull::{LayerEvent, PullTrouble, RegistryCredentials};
+use super::sandbox::Sandbox;
+use crate::model::Platform;
+
+/// Where Docker listens unless it is told otherwise.
+#[cfg(unix)]
+const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
+/// Where Docker listens unless it is told otherwise.
+#[cfg(windows)]
+const DEFAULT_HOST: &str = "npipe:////./pipe/docker_engine";
+/// The longest that a call may take which only asks.
+const ASK: Duration = Duration::from_secs(30);
+/// The longest that a call may take which makes, starts or removes something on a busy disk.
+const ACT: Duration = Duration::from_mins(2);
+/// How often a container is looked at whose end the Engine does not announce.
+const POLL: Duration = Duration::from_secs(1);
+/// No message of the Engine's is kept longer than this many characters.
+const MESSAGE_CHARS: usize = 500;
+
+/// What a container prints, stream by stream as it arrives.
+pub(super) type Output = std::pin::Pin<Box<dyn Stream<Item = Result<Bytes, EngineError>> + Send>>;
+
+/// Something with our label on the Engine.
+#[derive(Clone, Debug)]
+pub(super) struct Labelled {
+    pub(super) id: String,
+    pub(super) labels: Labels,
+}
+
+/// An image's footprint on the Engine.
+#[derive(Clone, Debug)]
+pub(super) struct Footprint {
+    pub(super) id: String,
+    pub(super) size_bytes: u64,
+    /// Does it carry a tag, so that somebody besides us has a use for it?
+    pub(super) tagged: bool,
+    /// `name@digest`, each name under which it was pulled.
+    pub(super) digests: Vec<String>,
+}
+
+/// A Docker Engine.
+#[derive(Clone, Debug)]
+pub(super) struct Engine {
+    host: Arc<str>,
+    client: Arc<OnceCell<Docker>>,
+}
+
+impl Engine {
+    /// The Engine at `host`, or at `DOCKER_HOST`, or where the platform has it.
+    pub(super) fn new(host: Option<&str>) -> Result<Self, EngineError> {
+        let host = host
+            .map(str::to_owned)
+            .or_else(|| std::env::var("DOCKER_HOST").ok());
+        let host = match host {
+            None => DEFAULT_HOST.to_owned(),
+            Some(path) if path.starts_with('/') => format!("unix://{path}"),
+            Some(host) => host,
+        };
+        let spoken = ["unix://", "npipe://", "tcp://", "http://"];
+        if spoken.iter().any(|scheme| host.starts_with(scheme)) {
+            Ok(Self {
+                host: host.into(),
+                client: Arc::default(),
+            })
+        } else {
+            Err(EngineError::UnsupportedHost { host })
+        }
+    }
+
+    pub(super) async fn info(&self) -> Result<EngineInfo, EngineError> {
+        let doing = "asking for its version";
+        let client = self.client().await?;
+        let both = async { tokio::try_join!(client.version(), client.info()) };
+        let (version, info) = self.within(ASK, doing, both).await?;
+        let mut runtimes: Vec<String> = info.runtimes.unwrap_or_default().into_keys().collect();
+        runtimes.sort();
+        Ok(EngineInfo {
+            version: version.version.unwrap_or_default(),
+            api_version: version.api_version.unwrap_or_default(),
+            os: version.os.unwrap_or_default(),
+            architecture: version.arch.unwrap_or_default(),
+            runtimes,
+        })
+    }
+
+    /// The image that the Engine knows as `reference`, or as this id.
+    pub(super) async fn image(&self, reference: &str) -> Result<Option<LocalImage>, EngineError> {
+        let Some(found) = self.inspect_image(reference).await? else {
+            return Ok(None);
+        };
+        let config = found.config.unwrap_or_default();
+        Ok(Some(LocalImage {
+            id: found.id.unwrap_or_default(),
+            platform: Platform {
+                os: found.os.unwrap_or_default(),
+                architecture: found.architecture.unwrap_or_default(),
+                variant: found.variant.filter(|variant| !variant.is_empty()),
+            },
+            entrypoint: config.entrypoint.unwrap_or_default(),
+            command: config.cmd.unwrap_or_default(),
+            working_dir: config.working_dir.unwrap_or_default(),
+            volumes: config.volumes.unwrap_or_default(),
+            origin: Origin::Present,
+        }))
+    }
+
+    pub(super) async fn footprint(&self, reference: &str) -> Result<Option<Footprint>, EngineError> {
+        let found = self.inspect_image(reference).await?;
+        Ok(found.map(|found| Footprint {
+            id: found.id.unwrap_or_default(),
+            size_bytes: found.size.and_then(|size| size.try_into().ok()).unwrap_or(0),
+            tagged: found.repo_tags.is_some_and(|tags| !tags.is_empty()),
+            digests: found.repo_digests.unwrap_or_default(),
+        }))
+    }
+
+    /// Removes an image, unless a container or somebody's tag needs it.
+    pub(super) async fn remove_image(&self, id: &str) -> Result<(), EngineError> {
+        let client = self.client().await?;
+        let removal = client.remove_image(id, None::<query::RemoveImageOptions>, None);
+        self.within(ACT, "removing an image", removal).await.map(|_| ())
+    }
+
+    /// Pulls `reference`, which names a digest. Ends when the pull does; never times out.
+    pub(super) async fn pull(
+        &self,
+        reference: &str,
+        credentials: Option<&RegistryCredentials>,
+    ) -> Result<impl Stream<Item = Result<LayerEvent, PullTrouble>> + use<>, EngineError> {
+        let client = self.client().await?;
+        let options = query::CreateImageOptionsBuilder::new()
+            .from_image(reference)
+            .build();
+        let credentials = credentials.map(|given| DockerCredentials {
+            username: Some(given.username.clone()),
+            password: Some(given.password.expose_secret().to_owned()),
+            serveraddress: Some(given.server.clone()),
+            ..DockerCredentials::default()
+        });
+        let engine = self.clone();
+        let events = client.create_image(Some(options), None, credentials);
+        Ok(events.map(move |event| match event {
+            Ok(event) => Ok(layer_event(event)),
+            Err(Error::DockerStreamError { error }) => Err(PullTrouble::Said {
+                status: None,
+                message: short(&error),
+            }),
+            Err(Error::DockerResponseServerError { status_code, message }) => Err(PullTrouble::Said {
+                status: Some(status_code),
+                message: short(&message),
+            }),
+            Err(other) => Err(PullTrouble::Engine(engine.error("pulling an image", other))),
+        }))
+    }
+
+    /// Makes a container and does not start it. Returns its id.
+    pub(super) async fn create(&self, sandbox: Sandbox) -> Result<String, EngineError> {
+        let client = self.client().await?;
+        let made = client.create_container(None, container_body(sandbox));
+        self.within(ACT, "creating a container", made)
+            .await
+            .map(|made| made.id)
+    }
+
+    /// What the container will print, from its first byte on if it is not yet started.
+    pub(super) async fn attach(&self, container: &str) -> Result<Output, EngineError> {
+        let doing = "attaching to a container";
+        let options = query::AttachContainerOptionsBuilder::new()
+            .stream(true)
+            .stdout(true)
+            .stderr(true)
+            .build();
+        let client = self.client().await?;
+        let attached = self
+            .within(ASK, doing, client.attach_container(container, Some(options)))
+            .await?;
+        let engine = self.clone();
+        let output = attached.output.map_ok(bollard::container::LogOutput::into_bytes);
+        Ok(Box::pin(output.map_err(move |error| {
+            engine.error("reading a container's output", error)
+        })))
+    }
+
+    pub(super) async fn start(&self, container: &str) -> Result<(), EngineError> {
+        let client = self.client().await?;
+        self.within(
+            ACT,
+            "starting a container",
+            client.start_container(container, None),
+        )
+        .await
+    }
+
+    /// Waits for the end of a started container, however long it takes.
+    ///
+    /// The Engine's announcement is the quick way. A slow look at the container beside it is for
+    /// engines that never announce. A broken connection is an error even if the container has ended
+    /// since: an Engine that stops kills its containers, and their exit codes say nothing then.
+    pub(super) async fn wait(&self, container: &str) -> Result<Exit, EngineError> {
+        let doing = "waiting for a container";
+        let client = self.client().await?;
+        let options = query::WaitContainerOptionsBuilder::new()
+            .condition("not-running")
+            .build();
+        let mut announcement = Box::pin(client.wait_container(container, Some(options)));
+        let mut announced = false;
+        loop {
+            tokio::select! {
+                said = announcement.next(), if !announced => match said {
+                    Some(Ok(_) | Err(Error::DockerContainerWaitError { .. } | Error::RequestTimeoutError)) => {
+                        announced = true;
+                    }
+                    Some(Err(error)) => return Err(self.error(doing, error).about_container()),
+                    None => return Err(EngineError::Lost { doing, reason: "the connection was closed".to_owned() }),
+                },
+                () = sleep(POLL) => {}
+            }
+            if let Some(exit) = self.exit(container).await? {
+                return Ok(exit);
+            }
+        }
+    }
+
+    /// How the container ended; `None`: it has not.
+    async fn exit(&self, container: &str) -> Result<Option<Exit>, EngineError> {
+        let state = self.inspect(container, false).await?.state.unwrap_or_default();
+        let running = state.running.unwrap_or(false) || state.restarting.unwrap_or(false);
+        Ok((!running).then(|| Exit {
+            code: state.exit_code.unwrap_or(-1),
+            out_of_memory: state.oom_killed.unwrap_or(false),
+        }))
+    }
+
+    /// Bytes that the container has written to its own file system.
+    pub(super) async fn written_bytes(&self, container: &str) -> Result<u64, EngineError> {
+        let size = self.inspect(container, true).await?.size_rw;
+        Ok(size.and_then(|size| size.try_into().ok()).unwrap_or(0))
+    }
+
+    /// Sends a signal. A container that is not running any more is fine.
+    pub(super) async fn signal(&self, container: &str, signal: &str) -> Result<(), EngineError> {
+        let client = self.client().await?;
+        let options = query::KillContainerOptionsBuilder::new().signal(signal).build();
+        let sent = self.within(
+            ACT,
+            "stopping a container",
+            client.kill_container(container, Some(options)),
+        );
+        unless(
+            EngineError::is_conflict,
+            sent.await.map_err(EngineError::about_container),
+        )
+    }
+
+    /// Removes a container with its volumes, running or not. One that is gone is fine.
+    pub(super) async fn remove(&self, container: &str) -> Result<(), EngineError> {
+        let client = self.client().await?;
+        let options = query::RemoveContainerOptionsBuilder::new()
+            .force(true)
+            .v(true)
+            .build();
+        let removed = self.within(
+            ACT,
+            "removing a container",
+            client.remove_container(container, Some(options)),
+        );
+        // A conflict here says that the removal is already under way.
+        unless(|error| error.is_not_found() || error.is_conflict(), removed.await)
+    }
+
+    pub(super) async fn containers(&self, label: &str) -> Result<Vec<Labelled>, EngineError> {
+        let client = self.client().await?;
+        let options = query::ListContainersOptionsBuilder::new()
+            .all(true)
+            .filters(&by_label(label))
+            .build();
+        let found = self
+            .within(ASK, "listing containers", client.list_containers(Some(options)))
+            .await?;
+        let labelled = |found: api::ContainerSummary| Some((found.id?, found.labels));
+        Ok(found.into_iter().filter_map(labelled).map(to_labelled).collect())
+    }
+
+    pub(super) async fn networks(&self, label: &str) -> Result<Vec<Labelled>, EngineError> {
+        let client = self.client().await?;
+        let options = query::ListNetworksOptionsBuilder::new()
+            .filters(&by_label(label))
+            .build();
+        let found = self
+            .within(ASK, "listing networks", client.list_networks(Some(options)))
+            .await?;
+        let labelled = |found: api::Network| Some((found.id?, found.labels));
+        Ok(found.into_iter().filter_map(labelled).map(to_labelled).collect())
+    }
+
+    pub(super) async fn volumes(&self, label: &str) -> Result<Vec<Labelled>, EngineError> {
+        let client = self.client().await?;
+        let options = query::ListVolumesOptionsBuilder::new()
+            .filters(&by_label(label))
+            .build();
+        let found = self
+            .within(ASK, "listing volumes", client.list_volumes(Some(options)))
+            .await?;
+        let labelled = |found: api::Volume| (found.name, Some(found.labels));
+        Ok(found
+            .volumes
+            .unwrap_or_default()
+            .into_iter()
+            .map(labelled)
+            .map(to_labelled)
+            .collect())
+    }
+
+    /// Makes a bridge network whose containers cannot reach each other. Returns its id.
+    pub(super) async fn create_network(&self, name: String, labels: Labels) -> Result<String, EngineError> {
+        let client = self.client().await?;
+        let options = HashMap::from([(
+            "com.docker.network.bridge.enable_icc".to_owned(),
+            "false".to_owned(),
+        )]);
+        let request = api::NetworkCreateRequest {
+            name,
+            driver: Some("bridge".to_owned()),
+            labels: Some(labels),
+            options: Some(options),
+            ..api::NetworkCreateRequest::default()
+        };
+        let made = self
+            .within(ACT, "creating a network", client.create_network(request))
+            .await?;
+        Ok(made.id)
+    }
+
+    /// Removes a network that nobody uses. One that is gone, or in use, is fine.
+    pub(super) async fn remove_network(&self, network: &str) -> Result<(), EngineError> {
+        let client = self.client().await?;
+        let removed = self
+            .within(ACT, "removing a network", client.remove_network(network))
+            .await;
+        unless(|error| error.is_not_found() || error.is_conflict(), removed)
+    }
+
+    /// Removes a volume that nobody uses. One that is gone, or in use, is fine.
+    pub(super) async fn remove_volume(&self, volume: &str) -> Result<(), EngineError> {
+        let client = self.client().await?;
+        let removal = client.remove_volume(volume, None::<query::RemoveVolumeOptions>);
+        let removed = self.within(ACT, "removing a volume", removal).await;
+        unless(|error| error.is_not_found() || error.is_conflict(), removed)
+    }
+
+    async fn inspect(
+        &self,
+        container: &str,
+        size: bool,
+    ) -> Result<api::ContainerInspectResponse, EngineError> {
+        let client = self.client().await?;
+        let options = query::InspectContainerOptionsBuilder::new().size(size).build();
+        let found = client.inspect_container(container, Some(options));
+        let doing = "looking at a container";
+        self.within(ASK, doing, found)
+            .await
+            .map_err(EngineError::about_container)
+    }
+
+    async fn inspect_image(&self, reference: &str) -> Result<Option<api::ImageInspect>, EngineError> {
+        let client = self.client().await?;
+        match self
+            .within(ASK, "looking at an image", client.inspect_image(reference))
+            .await
+        {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn client(&self) -> Result<&Docker, EngineError> {
+        let connect = async || {
+            let doing = "agreeing on an API version";
+            let client = Docker::connect_with_host(&self.host).map_err(|error| self.error(doing, error))?;
+            self.within(ASK, doing, client.negotiate_version()).await
+        };
+        self.client.get_or_try_init(connect).await
+    }
+
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        doing: &'static str,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, EngineError> {
+        match timeout(limit, call).await {
+            Ok(answer) => answer.map_err(|error| self.error(doing, error)),
+            Err(_) => Err(EngineError::TimedOut { doing, after: limit }),
+        }
+    }
+
+    fn error(&self, doing: &'static str, error: Error) -> EngineError {
+        let unreachable = |reason| EngineError::Unreachable {
+            host: self.host.to_string(),
+            reason,
+        };
+        match error {
+            Error::DockerResponseServerError { status_code, message } => EngineError::Refused {
+                doing,
+                status: status_code,
+                message: short(&message),
+            },
+            Error::RequestTimeoutError => EngineError::TimedOut { doing, after: ACT },
+            Error::SocketNotFoundError(path) => unreachable(format!("there is no socket {path}")),
+            Error::HyperLegacyError { err } if err.is_connect() => unreachable(root_cause(&err)),
+            other => EngineError::Lost {
+                doing,
+                reason: short(&root_cause(&other)),
+            },
+        }
+    }
+}
+
+fn container_body(sandbox: Sandbox) -> api::ContainerCreateBody {
+    api::ContainerCreateBody {
+        image: Some(sandbox.image.clone()),
+        entrypoint: sandbox.entrypoint.clone(),
+        cmd: sandbox.command.clone(),
+        env: Some(sandbox.env.clone()),
+        labels: Some(sandbox.labels.clone()),
+        // A terminal would mix the streams, and bollard misreads them then.
+        tty: Some(false),
+        open_stdin: Some(false),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        host_config: Some(host_config(sandbox)),
+        ..api::ContainerCreateBody::default()
+    }
+}
+
+fn host_config(sandbox: Sandbox) -> api::HostConfig {
+    let texts = |list: &[&str]| Some(list.iter().map(|&text| text.to_owned()).collect());
+    let ulimit = |name: &str, value| api::ResourcesUlimits {
+        name: Some(name.to_owned()),
+        soft: Some(value),
+        hard: Some(value),
+    };
+    let tmpfs = sandbox
+        .tmpfs
+        .into_iter()
+        .map(|(path, options)| (path, options.to_owned()));
+    let memory = i64::try_from(sandbox.limits.memory_bytes).ok();
+    api::HostConfig {
+        cap_drop: texts(&["ALL"]),
+        cap_add: texts(sandbox.capabilities),
+        security_opt: texts(&["no-new-privileges:true"]),
+        readonly_rootfs: Some(sandbox.read_only),
+        tmpfs: Some(tmpfs.collect()),
+        memory,
+        // The same number for both: no swap.
+        memory_swap: memory,
+        nano_cpus: i64::try_from(sandbox.limits.nano_cpus).ok(),
+        pids_limit: Some(sandbox.limits.pids.into()),
+        ulimits: Some(vec![ulimit("nofile", sandbox.open_files), ulimit("core", 0)]),
+        network_mode: Some(sandbox.network),
+        runtime: (!sandbox.runtime.is_empty()).then_some(sandbox.runtime),
+        // The output is read from the container itself; following a log driver's file loses lines.
+        log_config: Some(api::HostConfigLogConfig {
+            typ: Some("none".to_owned()),
+            config: None,
+        }),
+        init: Some(true),
+        auto_remove: Some(false),
+        ..api::HostConfig::default()
+    }
+}
+
+fn layer_event(event: api::CreateImageInfo) -> LayerEvent {
+    let bytes = |count: Option<i64>| count.and_then(|count| count.try_into().ok()).unwrap_or(0);
+    let detail = event.progress_detail.unwrap_or_default();
+    LayerEvent {
+        layer: event.id.unwrap_or_default(),
+        status: event.status.unwrap_or_default(),
+        current_bytes: bytes(detail.current),
+        total_bytes: bytes(detail.total),
+    }
+}
+
+fn by_label(label: &str) -> HashMap<String, Vec<String>> {
+    let mine = format!("{}=true", labels::MANAGED);
+    let wanted: HashSet<String> = [mine, label.to_owned()].into();
+    HashMap::from([("label".to_owned(), wanted.into_iter().collect())])
+}
+
+fn to_labelled((id, labels): (String, Option<Labels>)) -> Labelled {
+    Labelled {
+        id,
+        labels: labels.unwrap_or_default(),
+    }
+}
+
+/// An error of which `fine` says that it is none.
+fn unless(fine: impl Fn(&EngineError) -> bool, result: Result<(), EngineError>) -> Result<(), EngineError> {
+    result.or_else(|error| if fine(&error) { Ok(()) } else { Err(error) })
+}
+
+/// The innermost reason: the outer ones only say that there was an error.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+fn short(message: &str) -> String {
+    message
+        .chars()
+        .filter(|char| !char.is_control() || *char == '\n')
+        .take(MESSAGE_CHARS)
+        .collect()
+}

@@ -1,0 +1,172 @@
+//! An image that the Engine holds, and what can be said about a step in it before it runs.
+
+use crate::model::{Cause, Platform, StepKind};
+
+/// An image that the Engine holds, as far as running it depends on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalImage {
+    /// The Engine's id: the digest of the image's configuration.
+    pub id: String,
+    /// What it was built for.
+    pub platform: Platform,
+    /// What runs in it; empty where the image says nothing.
+    pub entrypoint: Vec<String>,
+    /// The arguments, or the command where there is no entrypoint.
+    pub command: Vec<String>,
+    /// Where it runs; empty for the root.
+    pub working_dir: String,
+    /// Paths that the image wants to be volumes.
+    pub volumes: Vec<String>,
+    /// Was it fetched for this call, so that it is ours to remove?
+    pub origin: Origin,
+}
+
+/// Why the Engine holds an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It was there.
+    Present,
+    /// hubcheck pulled it now.
+    Pulled,
+}
+
+impl LocalImage {
+    /// The words that a step runs in this image, by the Engine's own rules.
+    pub(super) fn words(&self, step: &StepKind) -> Vec<String> {
+        let StepKind::Run { args, entrypoint, .. } = step;
+        let own_entrypoint = entrypoint.as_ref().unwrap_or(&self.entrypoint);
+        // An entrypoint given anew discards the image's command; one that is inherited keeps it.
+        let arguments = if args.is_empty() && entrypoint.is_none() {
+            &self.command
+        } else {
+            args
+        };
+        own_entrypoint
+            .iter()
+            .filter(|word| !word.is_empty())
+            .chain(arguments)
+            .cloned()
+            .collect()
+    }
+
+    /// Why the step cannot be run in this image on an engine of the platform `engine`, if so.
+    pub(super) fn refuse(&self, step: &StepKind, engine: &Platform) -> Option<Cause> {
+        let reason = if !engine.runs(&self.platform) {
+            format!(
+                "it is built for {}, and this Docker Engine runs {engine}",
+                self.platform
+            )
+        } else if reaches_processes(&self.working_dir) {
+            // CVE-2024-21626: a working directory there can be a file descriptor of the runtime's,
+            // which leads out of the container.
+            "its working directory lies among the processes' files (/proc)".to_owned()
+        } else if self.words(step).is_empty() {
+            "it has neither an entrypoint nor a command".to_owned()
+        } else {
+            return None;
+        };
+        Some(Cause::NotRunnable { reason })
+    }
+}
+
+/// Does `path` lead under `/proc`, or to one of the links in `/dev` that do?
+fn reaches_processes(path: &str) -> bool {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            other => parts.push(other),
+        }
+    }
+    matches!(
+        parts.as_slice(),
+        ["proc", ..] | ["dev", "fd" | "stdin" | "stdout" | "stderr", ..]
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn image() -> LocalImage {
+        LocalImage {
+            id: "sha256:00".to_owned(),
+            platform: "linux/amd64".parse().unwrap(),
+            entrypoint: vec!["/entry".to_owned()],
+            command: vec!["serve".to_owned()],
+            working_dir: String::new(),
+            volumes: Vec::new(),
+            origin: Origin::Present,
+        }
+    }
+
+    fn run(args: &[&str], entrypoint: Option<&[&str]>) -> StepKind {
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        StepKind::Run {
+            args: owned(args),
+            entrypoint: entrypoint.map(owned),
+            env: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn words_are_those_that_docker_run_would_run() {
+        for (step, words) in [
+            (run(&["test"], None), "/entry test"),
+            (run(&[], None), "/entry serve"),
+            (run(&["a"], Some(&[""])), "a"),
+            (run(&["a"], Some(&["sh", "-c"])), "sh -c a"),
+            (run(&[], Some(&["sh"])), "sh"),
+        ] {
+            assert_eq!(image().words(&step).join(" "), words);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_run_safely_or_at_all_is_refused_with_the_reason() {
+        let amd64: Platform = "linux/amd64".parse().unwrap();
+        let test = run(&["test"], None);
+        assert_eq!(image().refuse(&test, &amd64), None);
+        for dir in [
+            "/proc/self/fd/8",
+            "//proc",
+            "/app/../proc/1/cwd",
+            "proc/self",
+            "/./dev/fd/7",
+            "/../proc/x/..",
+        ] {
+            let image = LocalImage {
+                working_dir: dir.to_owned(),
+                ..image()
+            };
+            assert!(
+                matches!(image.refuse(&test, &amd64), Some(Cause::NotRunnable { .. })),
+                "{dir}"
+            );
+        }
+        for dir in ["", "/", "/app", "/processes", "/app/proc", "/dev/shm"] {
+            let image = LocalImage {
+                working_dir: dir.to_owned(),
+                ..image()
+            };
+            assert_eq!(image.refuse(&test, &amd64), None, "{dir}");
+        }
+        let refused = image().refuse(&test, &"linux/arm64".parse().unwrap()).unwrap();
+        assert_eq!(
+            refused.to_string(),
+            "not a runnable image: it is built for linux/amd64, and this Docker Engine runs linux/arm64"
+        );
+        let empty = LocalImage {
+            entrypoint: Vec::new(),
+            command: Vec::new(),
+            ..image()
+        };
+        assert!(empty.refuse(&run(&[], None), &amd64).is_some());
+        assert_eq!(empty.refuse(&test, &amd64), None);
+    }
+}

@@ -1,0 +1,171 @@
+//! Runs an image's steps on the Docker Engine and says why each ended as it did.
+//!
+//! The image is a stranger: [`sandbox`] says how it is held, [`watch`] when it is stopped, [`log`] how
+//! much of what it prints is kept, [`cause`] how its end is read. Trouble of the Engine's own is an
+//! [`EngineError`] and never a verdict. What is made carries labels, and is removed by a guard; what a
+//! crash leaves behind, the reaper finds by the labels. Only [`engine`] imports bollard.
+
+mod cache;
+mod cause;
+mod container;
+mod engine;
+mod error;
+mod image;
+mod labels;
+mod log;
+mod pull;
+mod pull_error;
+mod reap;
+mod sandbox;
+mod step;
+mod watch;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, OnceCell, Semaphore};
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+pub use cache::CachedImage;
+pub use error::EngineError;
+pub use image::{LocalImage, Origin};
+pub use labels::Owner;
+pub use log::{LiveChunk, LogSink, StepLog};
+pub use pull::{PullProgress, PullSource, RegistryCredentials};
+pub use pull_error::PullError;
+pub use reap::Reaped;
+pub use step::{StepEnd, StepTask};
+
+use crate::clock::{Clock, millis};
+use crate::config;
+use crate::model::Platform;
+use engine::Engine;
+use pull::Flights;
+
+/// What a step may print in all before it is stopped, in bytes.
+const OUTPUT_BYTES: u64 = 256 << 20;
+/// How long a network that the steps share is used before a new one takes its place.
+const NETWORK_LIFE: Duration = Duration::from_hours(24);
+/// No step is given a network that may be removed within this time.
+const NETWORK_MARGIN: Duration = Duration::from_hours(2);
+
+/// What the Engine says about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineInfo {
+    /// `20.10.24`
+    pub version: String,
+    /// `1.41`
+    pub api_version: String,
+    /// `linux`
+    pub os: String,
+    /// In Go's words: `amd64`.
+    pub architecture: String,
+    /// The OCI runtimes that it has, sorted.
+    pub runtimes: Vec<String>,
+}
+
+/// Runs steps on one Docker Engine. Cheap to clone; clones share their slots and their pulls.
+#[derive(Clone, Debug)]
+pub struct Runner {
+    engine: Engine,
+    instance: Uuid,
+    clock: Clock,
+    /// The OCI runtime of the containers; empty for the Engine's own choice.
+    runtime: String,
+    pull_timeout: Duration,
+    /// Steps that may run at a time.
+    slots: Arc<Semaphore>,
+    platform: Arc<OnceCell<Platform>>,
+    flights: Flights,
+    /// Containers that are being made or removed.
+    upkeep: TaskTracker,
+    /// Held while the shared network is looked for or made.
+    network: Arc<Mutex<()>>,
+}
+
+impl Runner {
+    /// A runner on the Engine that `config` names, for the store or the command `instance`.
+    ///
+    /// Connects when it is first used, so that it can be made while the Engine is down. An error says
+    /// that the address cannot be used at all.
+    pub fn connect(config: &config::Docker, instance: Uuid, clock: Clock) -> Result<Self, EngineError> {
+        let upkeep = TaskTracker::new();
+        // Closed from the start: it takes tasks all the same, and can be waited for at any time.
+        upkeep.close();
+        Ok(Self {
+            engine: Engine::new(config.host.as_deref())?,
+            instance,
+            clock,
+            runtime: config.runtime.clone(),
+            pull_timeout: config.pull_timeout,
+            slots: Arc::new(Semaphore::new(config.concurrency.max(1))),
+            platform: Arc::default(),
+            flights: Flights::default(),
+            upkeep,
+            network: Arc::default(),
+        })
+    }
+
+    /// What the Engine says about itself, asked anew.
+    pub async fn health(&self) -> Result<EngineInfo, EngineError> {
+        self.engine.info().await
+    }
+
+    /// What the Engine runs on; asked once.
+    pub async fn platform(&self) -> Result<Platform, EngineError> {
+        let ask = async || {
+            let EngineInfo { os, architecture, .. } = self.engine.info().await?;
+            Ok(Platform {
+                os,
+                architecture,
+                variant: None,
+            })
+        };
+        self.platform.get_or_try_init(ask).await.cloned()
+    }
+
+    /// The image that the Engine holds under `reference`: a name with a tag or a digest, or an id.
+    pub async fn local_image(&self, reference: &str) -> Result<Option<LocalImage>, EngineError> {
+        self.engine.image(reference).await
+    }
+
+    /// Waits until every container that is done with is gone.
+    pub async fn drain(&self) {
+        self.upkeep.wait().await;
+    }
+
+    /// Waits until every container that is done with is gone, and removes what all steps shared.
+    pub async fn shutdown(&self) -> Result<(), EngineError> {
+        self.drain().await;
+        for network in self.engine.networks(&self.of_instance()).await? {
+            self.engine.remove_network(&network.id).await?;
+        }
+        Ok(())
+    }
+
+    /// The network of the steps that asked for one: of this instance, and theirs alone. Its id.
+    async fn shared_network(&self) -> Result<String, EngineError> {
+        let _one_at_a_time = self.network.lock().await;
+        let now = self.clock.now();
+        let needed_s = (now + millis(NETWORK_MARGIN)) / 1000;
+        let found = self.engine.networks(&self.of_instance()).await?;
+        let lasting = found.into_iter().filter(|network| {
+            network.labels.contains_key(labels::SHARED)
+                && labels::deadline_s(&network.labels).is_some_and(|deadline_s| deadline_s > needed_s)
+        });
+        // Two processes of one instance may each have made one: both take the same.
+        if let Some(id) = lasting.map(|network| network.id).min() {
+            return Ok(id);
+        }
+        let mut labels = labels::of_instance(self.instance, now + millis(NETWORK_LIFE));
+        labels.insert(labels::SHARED.to_owned(), "true".to_owned());
+        self.engine
+            .create_network(format!("hubcheck-{}", Uuid::now_v7()), labels)
+            .await
+    }
+
+    fn of_instance(&self) -> String {
+        format!("{}={}", labels::INSTANCE, self.instance)
+    }
+}

@@ -1,0 +1,92 @@
+//! How tightly a container is held: the two profiles, as data.
+//!
+//! What no profile ever allows (privileges, devices, mounts of the host, its namespaces) has no field
+//! here, so that no rule can turn it on.
+
+use super::image::LocalImage;
+use super::labels::Labels;
+use crate::model::{Limits, Profile, StepKind};
+
+/// What entrypoints need that change owners and drop privileges, as those of databases do.
+const COMPATIBLE_CAPABILITIES: &[&str] = &[
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "NET_BIND_SERVICE",
+    "SETGID",
+    "SETUID",
+];
+
+/// The small writable place of a strict container.
+const STRICT_TMPFS: &str = "rw,nosuid,nodev,size=256m";
+
+/// Everything that decides how a container is made.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Sandbox {
+    /// The image's id.
+    pub(super) image: String,
+    /// In place of the image's own, where given; `[""]` for none at all.
+    pub(super) entrypoint: Option<Vec<String>>,
+    /// In place of the image's own, where given.
+    pub(super) command: Option<Vec<String>>,
+    /// `NAME=value`.
+    pub(super) env: Vec<String>,
+    /// What hubcheck knows it by.
+    pub(super) labels: Labels,
+    /// `none`, or a network's id.
+    pub(super) network: String,
+    /// The OCI runtime.
+    pub(super) runtime: String,
+    /// All others are dropped.
+    pub(super) capabilities: &'static [&'static str],
+    /// Is the root file system read-only?
+    pub(super) read_only: bool,
+    /// Paths and options of memory-backed file systems.
+    pub(super) tmpfs: Vec<(String, &'static str)>,
+    /// Open files of a process.
+    pub(super) open_files: i64,
+    /// Memory, processors, processes.
+    pub(super) limits: Limits,
+}
+
+impl Sandbox {
+    /// The container of a step, but for what the host of it decides: `network` and `runtime`.
+    pub(super) fn new(image: &LocalImage, step: &StepKind, profile: Profile, limits: &Limits) -> Self {
+        let StepKind::Run {
+            args,
+            entrypoint,
+            env,
+        } = step;
+        let strict = profile == Profile::Strict;
+        // The Engine takes an empty list for "not given", and a list of one empty text for "none".
+        let entrypoint = entrypoint.clone().map(|words| {
+            if words.is_empty() {
+                vec![String::new()]
+            } else {
+                words
+            }
+        });
+        // A volume that the image declares would be writable and counts towards no limit.
+        let volumes = image.volumes.iter().map(String::as_str).filter(|_| strict);
+        let tmpfs = volumes.chain(strict.then_some("/tmp"));
+        Self {
+            image: image.id.clone(),
+            entrypoint,
+            command: (!args.is_empty()).then(|| args.clone()),
+            env: env
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect(),
+            labels: Labels::new(),
+            network: "none".to_owned(),
+            runtime: String::new(),
+            capabilities: if strict { &[] } else { COMPATIBLE_CAPABILITIES },
+            read_only: strict,
+            tmpfs: tmpfs.map(|path| (path.to_owned(), STRICT_TMPFS)).collect(),
+            open_files: if strict { 4096 } else { 65_536 },
+            limits: limits.clone(),
+        }
+    }
+}

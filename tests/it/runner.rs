@@ -1,0 +1,147 @@
+//! Steps on the real Engine: what ends them, and what is said about it.
+
+use hubcheck::demo::images::{ImageBuilder, LayerBuilder};
+use hubcheck::model::{Cause, Network, StepKind};
+
+use crate::support::engine::{busybox, on_engine, plan, shell};
+
+#[tokio::test]
+async fn the_default_step_runs_the_images_own_entrypoint() {
+    on_engine(async |bench| {
+        let script = "#!/bin/sh\necho \"mode: $1\"\necho trouble >&2\nprintf 'no newline'\n";
+        let image = bench
+            .pull(busybox().script("/entry.sh", script).entrypoint(&["/entry.sh"]))
+            .await;
+        let (cause, log) = bench.run(&image, &plan(&["test"])).await;
+        assert_eq!(cause, Cause::Passed);
+        // The streams may arrive out of order.
+        assert!(
+            log.contains("mode: test\n") && log.contains("trouble\n") && log.contains("no newline"),
+            "{log}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn exit_codes_are_the_tests_own_whatever_their_number() {
+    on_engine(async |bench| {
+        let image = bench.pull(busybox()).await;
+        for code in [1, 3, 126, 127, 137] {
+            let (cause, _) = bench
+                .run(&image, &shell(&format!("echo tried; exit {code}")))
+                .await;
+            assert_eq!(cause, Cause::ExitCode { code });
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_step_gets_its_own_environment_and_entrypoint() {
+    on_engine(async |bench| {
+        let image = bench
+            .pull(busybox().env("A", "image").entrypoint(&["/nothing"]))
+            .await;
+        let mut plan = shell("echo \"$A $B\"");
+        let StepKind::Run { env, .. } = &mut plan.steps[0].kind;
+        env.insert("B".to_owned(), "step".to_owned());
+        assert_eq!(
+            bench.run(&image, &plan).await,
+            (Cause::Passed, "image step\n".to_owned())
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_image_without_entrypoint_runs_a_builtin_that_is_no_test() {
+    on_engine(async |bench| {
+        let builtin = LayerBuilder::default().link("/bin/test", "busybox").build();
+        let image = bench.pull(busybox().layer(builtin)).await;
+        assert_eq!(
+            bench.run(&image, &plan(&["test"])).await,
+            (Cause::ShellTestBuiltin, String::new())
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn commands_that_cannot_run_are_told_apart() {
+    on_engine(async |bench| {
+        let image = bench.pull(busybox().file("/notes", 0o644, "no program")).await;
+        let (cause, _) = bench.run(&image, &plan(&["nosuch"])).await;
+        assert_eq!(
+            cause,
+            Cause::CommandNotFound {
+                command: "nosuch".to_owned()
+            }
+        );
+        let (cause, _) = bench.run(&image, &plan(&["/notes"])).await;
+        assert_eq!(
+            cause,
+            Cause::NotExecutable {
+                command: "/notes".to_owned()
+            }
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_program_of_another_platform_is_no_failed_test() {
+    on_engine(async |bench| {
+        let garbage = b"\x7fELF\x02\x01\x01garbage\xff".as_slice();
+        for image in [busybox(), ImageBuilder::for_this_host()] {
+            let image = bench
+                .pull(image.file("/app", 0o755, garbage).entrypoint(&["/app"]))
+                .await;
+            let (cause, log) = bench.run(&image, &plan(&["test"])).await;
+            assert_eq!(cause, Cause::ExecFormat, "{log}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn images_that_must_not_run_do_not() {
+    on_engine(async |bench| {
+        let image = bench.pull(busybox().working_dir("/proc/self/fd/8")).await;
+        let (cause, _) = bench.run(&image, &shell("true")).await;
+        assert!(
+            matches!(&cause, Cause::NotRunnable { reason } if reason.contains("/proc")),
+            "{cause:?}"
+        );
+
+        let image = bench.pull(busybox().user("nobody-knows")).await;
+        let (cause, _) = bench.run(&image, &shell("true")).await;
+        assert!(
+            matches!(&cause, Cause::NotRunnable { reason } if reason.contains("nobody-knows")),
+            "{cause:?}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tests_that_want_a_network_are_told_how_to_get_one() {
+    on_engine(async |bench| {
+        let image = bench.pull(busybox()).await;
+        let mut plan = shell("ls /sys/class/net; wget -T 2 http://192.0.2.1/");
+        let (cause, log) = bench.run(&image, &plan).await;
+        assert_eq!(
+            (cause, log.lines().next()),
+            (Cause::NeedsNetwork { code: 1 }, Some("lo")),
+            "{log}"
+        );
+
+        plan = shell("ls /sys/class/net");
+        plan.network = Network::Bridge;
+        assert_eq!(
+            bench.run(&image, &plan).await,
+            (Cause::Passed, "eth0\nlo\n".to_owned())
+        );
+    })
+    .await;
+}
