@@ -32,13 +32,20 @@ impl std::fmt::Debug for PageKeys {
 impl PageKeys {
     /// Keys under this secret.
     pub fn new(secret: &SecretString) -> Self {
-        let mac = Hmac::new_from_slice(secret.expose_secret().as_bytes()).expect("HMAC takes keys of any length");
+        let mac =
+            Hmac::new_from_slice(secret.expose_secret().as_bytes()).expect("HMAC takes keys of any length");
         Self(mac)
     }
 
     /// The key of a repository's pages.
     pub fn key(&self, repo: RepoId) -> String {
-        let mac = self.0.clone().chain_update(DOMAIN).chain_update(repo.0.to_be_bytes()).finalize().into_bytes();
+        let mac = self
+            .0
+            .clone()
+            .chain_update(DOMAIN)
+            .chain_update(repo.0.to_be_bytes())
+            .finalize()
+            .into_bytes();
         URL_SAFE_NO_PAD.encode(&mac[..KEY_BYTES])
     }
 
@@ -58,7 +65,10 @@ pub struct PageLinks {
 impl PageLinks {
     /// Links under `public_url`, which ends without a slash.
     pub fn new(public_url: &str, keys: PageKeys) -> Self {
-        Self { public_url: public_url.to_owned(), keys }
+        Self {
+            public_url: public_url.to_owned(),
+            keys,
+        }
     }
 
     /// A run's page, with the key where the repository is private.

@@ -67,12 +67,32 @@ impl Default for Metrics {
             github_writes: Counter::default(),
         };
         let registry = &mut metrics.registry;
-        registry.register("deliveries", "Webhook requests, by answer", metrics.deliveries.clone());
-        registry.register("verdicts", "Runs that ended, by outcome", metrics.verdicts.clone());
+        registry.register(
+            "deliveries",
+            "Webhook requests, by answer",
+            metrics.deliveries.clone(),
+        );
+        registry.register(
+            "verdicts",
+            "Runs that ended, by outcome",
+            metrics.verdicts.clone(),
+        );
         registry.register("job_seconds", "How long jobs took, by kind", metrics.jobs.clone());
-        registry.register("jobs_open", "Jobs to be done now or later, by kind", metrics.queue.clone());
-        registry.register("jobs_parked", "Jobs given up: a person must look", metrics.parked.clone());
-        registry.register("github_writes", "Writes sent to GitHub", metrics.github_writes.clone());
+        registry.register(
+            "jobs_open",
+            "Jobs to be done now or later, by kind",
+            metrics.queue.clone(),
+        );
+        registry.register(
+            "jobs_parked",
+            "Jobs given up: a person must look",
+            metrics.parked.clone(),
+        );
+        registry.register(
+            "github_writes",
+            "Writes sent to GitHub",
+            metrics.github_writes.clone(),
+        );
         metrics
     }
 }
@@ -80,23 +100,35 @@ impl Default for Metrics {
 impl Metrics {
     /// A webhook request was answered.
     pub fn delivery(&self, sender: &'static str, answer: Answer) {
-        self.deliveries.get_or_create(&DeliveryLabels { sender, answer }).inc();
+        self.deliveries
+            .get_or_create(&DeliveryLabels { sender, answer })
+            .inc();
     }
 
     /// A run ended.
     pub fn verdict(&self, outcome: Outcome) {
-        self.verdicts.get_or_create(&Named { name: outcome.as_str() }).inc();
+        self.verdicts
+            .get_or_create(&Named {
+                name: outcome.as_str(),
+            })
+            .inc();
     }
 
     /// A job was worked on.
     pub fn job_done(&self, kind: JobKind, took: Duration) {
-        self.jobs.get_or_create(&Named { name: kind.as_str() }).observe(took.as_secs_f64());
+        self.jobs
+            .get_or_create(&Named { name: kind.as_str() })
+            .observe(took.as_secs_f64());
     }
 
     /// The queue of a kind is so deep now.
     pub fn depth(&self, kind: JobKind, depth: QueueDepth) {
-        self.queue.get_or_create(&Named { name: kind.as_str() }).set(depth.open);
-        self.parked.get_or_create(&Named { name: kind.as_str() }).set(depth.parked);
+        self.queue
+            .get_or_create(&Named { name: kind.as_str() })
+            .set(depth.open);
+        self.parked
+            .get_or_create(&Named { name: kind.as_str() })
+            .set(depth.parked);
     }
 
     /// A write was sent to GitHub.

@@ -80,9 +80,12 @@ impl Service {
     /// Starts everything that `config` speaks of. The listeners are bound when this returns.
     pub async fn start(config: Config, environment: Environment) -> Result<Self, StartError> {
         let github = github(&config)?;
-        let registry =
-            RegistryClient::new(&config.registries, &config.net, environment.docker_login_file.clone())
-                .map_err(|error| StartError::Configuration(error.to_string()))?;
+        let registry = RegistryClient::new(
+            &config.registries,
+            &config.net,
+            environment.docker_login_file.clone(),
+        )
+        .map_err(|error| StartError::Configuration(error.to_string()))?;
         let lock = lock(&config)?;
         let store = Store::open(&config.store, environment.clock.clone()).await?;
         // Whoever held a lease is gone: we hold the lock.
@@ -132,14 +135,29 @@ impl Service {
         let address = local(&public)?;
         let admin_address = admin.as_ref().map(local).transpose()?;
         let limits = server::ConnectionLimits::default;
-        servers.spawn(server::serve(public, web::public(web.clone()), limits(), stop.clone()));
+        servers.spawn(server::serve(
+            public,
+            web::public(web.clone()),
+            limits(),
+            stop.clone(),
+        ));
         if let Some(admin) = admin {
             servers.spawn(server::serve(admin, web::admin(web), limits(), stop.clone()));
         }
         servers.spawn(look_around(pipeline.clone(), seen, stop.clone()));
         let workers = Workers::start(&pipeline);
         let grace = config.shutdown_grace;
-        Ok(Self { address, admin_address, store, runner, workers, servers, stop, grace, _lock: lock })
+        Ok(Self {
+            address,
+            admin_address,
+            store,
+            runner,
+            workers,
+            servers,
+            stop,
+            grace,
+            _lock: lock,
+        })
     }
 
     /// Where the public server listens.
@@ -194,9 +212,17 @@ fn lock(config: &Config) -> Result<File, StartError> {
     let store = config.store.strip_prefix("sqlite://").unwrap_or(&config.store);
     let path = Path::new(store).with_extension("lock");
     let outside = |error: io::Error| {
-        StartError::Outside(format!("cannot use {}: {error}; check that its folder exists and can be written", path.display()))
+        StartError::Outside(format!(
+            "cannot use {}: {error}; check that its folder exists and can be written",
+            path.display()
+        ))
     };
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(outside)?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(outside)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StartError::Outside(format!(
@@ -207,20 +233,30 @@ fn lock(config: &Config) -> Result<File, StartError> {
 }
 
 async fn bind(address: &str, key: &str) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|error| StartError::Outside(format!("cannot listen on {address}: {error}; set `{key}` to a free address")))
+    TcpListener::bind(address).await.map_err(|error| {
+        StartError::Outside(format!(
+            "cannot listen on {address}: {error}; set `{key}` to a free address"
+        ))
+    })
 }
 
 fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
-    listener.local_addr().map_err(|error| StartError::Outside(error.to_string()))
+    listener
+        .local_addr()
+        .map_err(|error| StartError::Outside(error.to_string()))
 }
 
 async fn look_around(pipeline: Arc<Pipeline>, seen: watch::Sender<Surroundings>, stop: CancellationToken) {
     loop {
-        let Some(around) = stop.run_until_cancelled(pipeline.look_around()).await else { return };
+        let Some(around) = stop.run_until_cancelled(pipeline.look_around()).await else {
+            return;
+        };
         seen.send_replace(around);
-        if stop.run_until_cancelled(tokio::time::sleep(LOOK_AROUND)).await.is_none() {
+        if stop
+            .run_until_cancelled(tokio::time::sleep(LOOK_AROUND))
+            .await
+            .is_none()
+        {
             return;
         }
     }

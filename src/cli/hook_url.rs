@@ -24,7 +24,9 @@ pub(super) async fn run(common: &Common, options: &Options) -> Result<(), Failur
     // The key may have to be made, or read: the store may be in use by `serve` meanwhile.
     let outside = |error: crate::store::StoreError| Failure::Outside(error.to_string());
     let keys = if config.hooks.secret.is_empty() {
-        let store = Store::open(&config.store, Clock::default()).await.map_err(outside)?;
+        let store = Store::open(&config.store, Clock::default())
+            .await
+            .map_err(outside)?;
         let keys = hook_keys(&config, &store).await?;
         store.close().await;
         keys
@@ -33,6 +35,11 @@ pub(super) async fn run(common: &Common, options: &Options) -> Result<(), Failur
             .map_err(|error| Failure::Usage(error.to_string()))?
     };
     let token = keys.token(options.sender, &options.image);
-    writeln!(io::stdout(), "{}/hooks/{}/{token}", config.public_url, options.sender)
-        .map_err(|error| Failure::Outside(format!("cannot write to stdout: {error}")))
+    writeln!(
+        io::stdout(),
+        "{}/hooks/{}/{token}",
+        config.public_url,
+        options.sender
+    )
+    .map_err(|error| Failure::Outside(format!("cannot write to stdout: {error}")))
 }

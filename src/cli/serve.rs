@@ -8,7 +8,8 @@ use crate::config::{Config, docker_login_file};
 use crate::service::{Environment, Service};
 
 /// What an operator without an App is told.
-const NO_APP: &str = "no GitHub App is configured. Make one at GitHub (Settings → Developer settings → GitHub Apps) with
+const NO_APP: &str =
+    "no GitHub App is configured. Make one at GitHub (Settings → Developer settings → GitHub Apps) with
   permissions  checks: write, statuses: write, contents: read, metadata: read
   events       check_run, check_suite
   webhook URL  {public_url}/hooks/github

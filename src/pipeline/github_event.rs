@@ -10,22 +10,37 @@ impl Pipeline {
     pub(super) async fn github_event(&self, lease: &Lease) -> Result<(), JobError> {
         let nonsense = |what: &str| JobError::Nonsense(format!("delivery {}: {what}", lease.subject));
         let id = lease.subject.parse().map_err(|_| nonsense("no id"))?;
-        let delivery = self.store().delivery(id).await?.ok_or_else(|| nonsense("it is gone"))?;
+        let delivery = self
+            .store()
+            .delivery(id)
+            .await?
+            .ok_or_else(|| nonsense("it is gone"))?;
         let event = serde_json::from_str(&delivery.body).map_err(|error| nonsense(&error.to_string()))?;
         match event {
-            GithubEvent::InstallationChanged { installation, added, removed, .. } => {
+            GithubEvent::InstallationChanged {
+                installation,
+                added,
+                removed,
+                ..
+            } => {
                 for repo in added.iter().chain(&removed) {
                     self.parts.github.forget_installation(&repo.name);
                 }
                 self.store().unpark_reports(installation).await?;
                 Ok(self.store().complete(lease).await?)
             }
-            GithubEvent::CheckRunRerequested { repo, external_id, check_run, .. } => {
-                self.rerun_check(lease, &repo, external_id, check_run).await
-            }
-            GithubEvent::CheckSuiteRerequested { repo, head_sha, app_id, .. } if app_id == self.parts.app_id => {
-                self.rerun_commit(lease, &repo, &head_sha).await
-            }
+            GithubEvent::CheckRunRerequested {
+                repo,
+                external_id,
+                check_run,
+                ..
+            } => self.rerun_check(lease, &repo, external_id, check_run).await,
+            GithubEvent::CheckSuiteRerequested {
+                repo,
+                head_sha,
+                app_id,
+                ..
+            } if app_id == self.parts.app_id => self.rerun_commit(lease, &repo, &head_sha).await,
             GithubEvent::CheckSuiteRerequested { .. } | GithubEvent::Ping | GithubEvent::Other { .. } => {
                 Ok(self.store().complete(lease).await?)
             }
@@ -46,7 +61,11 @@ impl Pipeline {
             None => self.store().run_of_check(repo.id, check_run).await?,
         };
         let run = match id {
-            Some(id) => self.store().run(id).await?.filter(|run| run.source.repo.id == repo.id),
+            Some(id) => self
+                .store()
+                .run(id)
+                .await?
+                .filter(|run| run.source.repo.id == repo.id),
             None => None,
         };
         let Some(run) = run else {

@@ -32,7 +32,6 @@ pub use sweep::Surroundings;
 pub use worker::Workers;
 
 /// What the stages work with.
-#[derive(Debug)]
 pub struct Parts {
     /// What must survive.
     pub store: Store,
@@ -57,7 +56,6 @@ pub struct Parts {
 }
 
 /// The stages, and what they share.
-#[derive(Debug)]
 pub struct Pipeline {
     parts: Parts,
     resolver: Resolver,
@@ -70,7 +68,11 @@ impl Pipeline {
     pub fn new(parts: Parts) -> Arc<Self> {
         let bindings = Bindings::new(&parts.images);
         let resolver = Resolver::new(parts.registry.clone(), parts.github.clone(), bindings);
-        Arc::new(Self { parts, resolver, executing: Mutex::default() })
+        Arc::new(Self {
+            parts,
+            resolver,
+            executing: Mutex::default(),
+        })
     }
 
     fn store(&self) -> &Store {

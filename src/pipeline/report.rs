@@ -36,8 +36,9 @@ enum Sent {
 impl Pipeline {
     pub(super) async fn report(&self, lease: &Lease, stop: &CancellationToken) -> Result<(), JobError> {
         let number = lease.subject.parse();
-        let installation =
-            InstallationId(number.map_err(|_| JobError::Nonsense(format!("`{}` is no installation", lease.subject)))?);
+        let installation = InstallationId(
+            number.map_err(|_| JobError::Nonsense(format!("`{}` is no installation", lease.subject)))?,
+        );
         loop {
             let checks = self.store().due_checks(installation, BATCH).await?;
             let statuses = self.store().due_statuses(installation, BATCH).await?;
@@ -60,7 +61,9 @@ impl Pipeline {
                 }
             }
             if again {
-                return self.report_later(lease, pause(lease.retries), "GitHub refused some writes").await;
+                return self
+                    .report_later(lease, pause(lease.retries), "GitHub refused some writes")
+                    .await;
             }
         }
     }
@@ -75,7 +78,13 @@ impl Pipeline {
         let told = self.read_story(due.run).await?;
         let wanted = self.check_of(&told);
         let mut outcome = self.put_check(lease, due, &told, &wanted).await?;
-        if matches!(&outcome, Err(GithubError::Unprocessable { refused: Refused::TooLong | Refused::Other, .. })) {
+        if matches!(
+            &outcome,
+            Err(GithubError::Unprocessable {
+                refused: Refused::TooLong | Refused::Other,
+                ..
+            })
+        ) {
             tracing::warn!(run.id = %due.run, "GitHub refused a check run, sending it in short");
             outcome = self.put_check(lease, due, &told, &shortened(&wanted)).await?;
         }
@@ -85,8 +94,13 @@ impl Pipeline {
                 Ok(Sent::Settled)
             }
             // A verdict of ours stands there already: an earlier answer was lost.
-            Err(GithubError::Unprocessable { refused: Refused::Completed, .. }) if due.github_id.is_some() => {
-                self.store().check_sent(lease, due, due.github_id.unwrap_or_default()).await?;
+            Err(GithubError::Unprocessable {
+                refused: Refused::Completed,
+                ..
+            }) if due.github_id.is_some() => {
+                self.store()
+                    .check_sent(lease, due, due.github_id.unwrap_or_default())
+                    .await?;
                 Ok(Sent::Settled)
             }
             Err(error) => match judge(&error, due.failures, lease.retries) {
@@ -98,7 +112,9 @@ impl Pipeline {
                 }
                 Judged::Park => {
                     tracing::error!(run.id = %due.run, %error, "GitHub does not take a check run");
-                    self.store().check_refused(lease, due, Some(&error.to_string())).await?;
+                    self.store()
+                        .check_refused(lease, due, Some(&error.to_string()))
+                        .await?;
                     Ok(Sent::Settled)
                 }
             },
@@ -117,7 +133,10 @@ impl Pipeline {
         let github = &self.parts.github;
         let mut known = due.github_id.map(CheckRunId);
         if known.is_none() && due.begun {
-            match github.find_check(repo, &wanted.head_sha, due.run, &wanted.name).await {
+            match github
+                .find_check(repo, &wanted.head_sha, due.run, &wanted.name)
+                .await
+            {
                 // A completed one is final: its create carried the verdict, and only the answer was lost.
                 Ok(Some(found)) if found.completed => return Ok(Ok(found.id)),
                 Ok(Some(found)) => {
@@ -147,7 +166,10 @@ impl Pipeline {
         let source = &told.run().source;
         let github = &self.parts.github;
         if due.begun {
-            match github.latest_status(&source.repo, &source.commit, &wanted.context).await {
+            match github
+                .latest_status(&source.repo, &source.commit, &wanted.context)
+                .await
+            {
                 Ok(Some(shown)) if shown == wanted => {
                     self.store().status_sent(lease, due).await?;
                     return Ok(Sent::Settled);
@@ -183,7 +205,9 @@ impl Pipeline {
             }
             Judged::Park => {
                 tracing::error!(run.id = %due.run, %error, "GitHub does not take a status");
-                self.store().status_refused(lease, due, Some(&error.to_string())).await?;
+                self.store()
+                    .status_refused(lease, due, Some(&error.to_string()))
+                    .await?;
                 Ok(Sent::Settled)
             }
         }

@@ -16,7 +16,11 @@ use crate::store::{Admission, Lease, NewRun, PushRecord, PushStage};
 
 impl From<EngineError> for Setback {
     fn from(error: EngineError) -> Self {
-        Self::Passing { why: error.to_string(), after: None, patience: Patience::GiveUp }
+        Self::Passing {
+            why: error.to_string(),
+            after: None,
+            patience: Patience::GiveUp,
+        }
     }
 }
 
@@ -40,12 +44,21 @@ impl Pipeline {
 
     pub(super) async fn give_up_push(&self, lease: &Lease, why: &str) -> Result<(), JobError> {
         let push = self.push_of(lease).await?;
-        Ok(self.store().end_push(lease, push.id, PushStage::Failed, why).await?)
+        Ok(self
+            .store()
+            .end_push(lease, push.id, PushStage::Failed, why)
+            .await?)
     }
 
     async fn push_of(&self, lease: &Lease) -> Result<PushRecord, JobError> {
-        let id = lease.subject.parse().map_err(|_| JobError::Nonsense(format!("`{}` is no push", lease.subject)))?;
-        self.store().push(id).await?.ok_or_else(|| JobError::Nonsense(format!("there is no push {id}")))
+        let id = lease
+            .subject
+            .parse()
+            .map_err(|_| JobError::Nonsense(format!("`{}` is no push", lease.subject)))?;
+        self.store()
+            .push(id)
+            .await?
+            .ok_or_else(|| JobError::Nonsense(format!("there is no push {id}")))
     }
 
     /// The outer error is ours, the inner one the push's.
@@ -118,16 +131,28 @@ impl Pipeline {
                 };
                 let lasts = patience.lasts(self.parts.docker.give_up);
                 if now - since > millis(lasts) {
-                    let stage = if patience == Patience::GiveUp { PushStage::Failed } else { PushStage::Unmapped };
+                    let stage = if patience == Patience::GiveUp {
+                        PushStage::Failed
+                    } else {
+                        PushStage::Unmapped
+                    };
                     return Ok(self.store().end_push(lease, push.id, stage, &why).await?);
                 }
-                let wait = after.unwrap_or_else(|| pause(lease.retries)).max(Duration::from_millis(100));
+                let wait = after
+                    .unwrap_or_else(|| pause(lease.retries))
+                    .max(Duration::from_millis(100));
                 tracing::info!(push.id = %push.id, image = %push.image, tag = %push.tag, %why, ?wait, "a push waits");
-                Ok(self.store().push_waits(lease, push.id, &why, now + millis(wait)).await?)
+                Ok(self
+                    .store()
+                    .push_waits(lease, push.id, &why, now + millis(wait))
+                    .await?)
             }
             Setback::Final(why) => {
                 tracing::info!(push.id = %push.id, image = %push.image, tag = %push.tag, %why, "a push leads to no commit");
-                Ok(self.store().end_push(lease, push.id, PushStage::Unmapped, &why).await?)
+                Ok(self
+                    .store()
+                    .end_push(lease, push.id, PushStage::Unmapped, &why)
+                    .await?)
             }
         }
     }

@@ -20,7 +20,9 @@ mod tests {
     fn pauses_grow_to_a_bound() {
         for (retries, longest) in [(0, 1), (1, 2), (3, 8), (40, 60), (i64::MAX, 60)] {
             let pause = pause(retries);
-            assert!(pause <= Duration::from_secs(longest) && pause >= Duration::from_secs(longest).mul_f64(0.7));
+            assert!(
+                pause <= Duration::from_secs(longest) && pause >= Duration::from_secs(longest).mul_f64(0.7)
+            );
         }
     }
 }

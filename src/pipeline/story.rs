@@ -31,14 +31,28 @@ impl Told {
 impl Pipeline {
     /// Reads what there is to tell of a run.
     pub(super) async fn read_story(&self, id: RunId) -> Result<Told, JobError> {
-        let run = self.store().run(id).await?.ok_or_else(|| JobError::Nonsense(format!("there is no run {id}")))?;
-        let tags = self.store().tags_of(id).await?.into_iter().map(|tag| tag.tag).collect();
+        let run = self
+            .store()
+            .run(id)
+            .await?
+            .ok_or_else(|| JobError::Nonsense(format!("there is no run {id}")))?;
+        let tags = self
+            .store()
+            .tags_of(id)
+            .await?
+            .into_iter()
+            .map(|tag| tag.tag)
+            .collect();
         let log_tail = match run.stage {
             Stage::Queued | Stage::Testing => Tail::None,
             Stage::Finished if !log_is_shown(&run) => Tail::Withheld,
             Stage::Finished => {
                 let tail = self.store().log_tail(id).await?;
-                if tail.is_empty() { Tail::None } else { Tail::Shown(String::from_utf8_lossy(&tail).into_owned()) }
+                if tail.is_empty() {
+                    Tail::None
+                } else {
+                    Tail::Shown(String::from_utf8_lossy(&tail).into_owned())
+                }
             }
         };
         Ok(Told { run, tags, log_tail })

@@ -64,7 +64,9 @@ impl Pipeline {
     pub async fn sweep_once(&self) -> Result<(), SweepError> {
         self.store().wake_due_reports().await.map_err(JobError::from)?;
         for kind in JobKind::ALL {
-            self.parts.metrics.depth(kind, self.store().depth(kind).await.map_err(JobError::from)?);
+            self.parts
+                .metrics
+                .depth(kind, self.store().depth(kind).await.map_err(JobError::from)?);
         }
         self.reap().await?;
         self.trim_images().await
@@ -96,11 +98,22 @@ impl Pipeline {
         let held = self.store().images_on(&engine).await.map_err(JobError::from)?;
         let cached: Vec<CachedImage> = (0..)
             .zip(held)
-            .map(|(last_used, image)| CachedImage { reference: image.reference, digest: image.digest, last_used })
+            .map(|(last_used, image)| CachedImage {
+                reference: image.reference,
+                digest: image.digest,
+                last_used,
+            })
             .collect();
-        let removed = self.parts.runner.keep_images_within(&cached, self.parts.docker.image_cache).await?;
+        let removed = self
+            .parts
+            .runner
+            .keep_images_within(&cached, self.parts.docker.image_cache)
+            .await?;
         for digest in removed {
-            self.store().image_gone(&engine, &digest).await.map_err(JobError::from)?;
+            self.store()
+                .image_gone(&engine, &digest)
+                .await
+                .map_err(JobError::from)?;
         }
         Ok(())
     }

@@ -10,7 +10,9 @@ use super::retry::pause;
 use super::worker::JobError;
 use crate::clock::millis;
 use crate::model::{Digest, ImageName, Outcome, RunId, Verdict};
-use crate::runner::{LocalImage, LogSink, Owner, PullError, PullSource, RegistryCredentials, StepEnd, StepTask};
+use crate::runner::{
+    LocalImage, LogSink, Owner, PullError, PullSource, RegistryCredentials, StepEnd, StepTask,
+};
 use crate::store::{HeldImage, Lease, Run, Stage};
 
 /// Beyond the limits of its steps, a container may stand this long before it is past its deadline.
@@ -62,8 +64,14 @@ impl Pipeline {
     }
 
     async fn run_of(&self, lease: &Lease) -> Result<Run, JobError> {
-        let id = lease.subject.parse().map_err(|_| JobError::Nonsense(format!("`{}` is no run", lease.subject)))?;
-        self.store().run(id).await?.ok_or_else(|| JobError::Nonsense(format!("there is no run {id}")))
+        let id = lease
+            .subject
+            .parse()
+            .map_err(|_| JobError::Nonsense(format!("`{}` is no run", lease.subject)))?;
+        self.store()
+            .run(id)
+            .await?
+            .ok_or_else(|| JobError::Nonsense(format!("there is no run {id}")))
     }
 
     async fn judge(&self, lease: &Lease, run: &Run, stop: &CancellationToken) -> End {
@@ -74,11 +82,20 @@ impl Pipeline {
         let limits = &run.plan.limits;
         let steps = u32::try_from(run.plan.steps.len()).unwrap_or(u32::MAX);
         let deadline = self.store().clock().now() + millis(limits.timeout.saturating_mul(steps) + SLACK);
-        let owner = Owner { run: run.id, attempt: lease.attempts, deadline };
+        let owner = Owner {
+            run: run.id,
+            attempt: lease.attempts,
+            deadline,
+        };
         let mut results = Vec::new();
         let mut log = Vec::new();
         for step in &run.plan.steps {
-            let task = StepTask { owner: &owner, image: &image, plan: &run.plan, step };
+            let task = StepTask {
+                owner: &owner,
+                image: &image,
+                plan: &run.plan,
+                step,
+            };
             match self.parts.runner.run_step(&task, &LogSink::none(), stop).await {
                 Ok(StepEnd::Done(result, printed)) => {
                     if run.plan.steps.len() > 1 {
@@ -88,7 +105,12 @@ impl Pipeline {
                     results.push(result);
                 }
                 Ok(StepEnd::Cancelled) => return End::Stopped,
-                Err(error) => return End::Trouble { why: error.to_string(), after: None },
+                Err(error) => {
+                    return End::Trouble {
+                        why: error.to_string(),
+                        after: None,
+                    };
+                }
             }
         }
         End::Verdict(Verdict::of_steps(results), log)
@@ -102,7 +124,10 @@ impl Pipeline {
         };
         match pulled {
             Ok(image) => {
-                let held = HeldImage { digest: run.digest.clone(), reference: source.reference };
+                let held = HeldImage {
+                    digest: run.digest.clone(),
+                    reference: source.reference,
+                };
                 if let Err(error) = self.remember_image(&held).await {
                     tracing::warn!(%error, digest = %run.digest, "cannot remember an image; it will not be removed by itself");
                 }
@@ -114,18 +139,27 @@ impl Pipeline {
 
     fn pull_failed(&self, run: &Run, error: &PullError) -> End {
         let why = error.to_string();
-        let act = |why: String| End::Verdict(Verdict::without_steps(Outcome::ActionRequired, why), Vec::new());
+        let act =
+            |why: String| End::Verdict(Verdict::without_steps(Outcome::ActionRequired, why), Vec::new());
         match error {
             PullError::Unauthorized { .. } => {
                 let host = run.image.registry();
-                act(format!("cannot pull {}: set credentials that may read it in [registry.\"{host}\"]", run.image))
+                act(format!(
+                    "cannot pull {}: set credentials that may read it in [registry.\"{host}\"]",
+                    run.image
+                ))
             }
             PullError::NotFound { .. } if self.settling(run) => End::Trouble { why, after: None },
-            PullError::NotFound { .. } => {
-                act("the image was deleted from the registry before it could be tested: push it again".to_owned())
+            PullError::NotFound { .. } => act(
+                "the image was deleted from the registry before it could be tested: push it again".to_owned(),
+            ),
+            PullError::WrongPlatform { .. } | PullError::Unusable { .. } => {
+                act(format!("not a runnable image: {why}"))
             }
-            PullError::WrongPlatform { .. } | PullError::Unusable { .. } => act(format!("not a runnable image: {why}")),
-            PullError::RateLimited { .. } => End::Trouble { why, after: Some(Duration::from_mins(5)) },
+            PullError::RateLimited { .. } => End::Trouble {
+                why,
+                after: Some(Duration::from_mins(5)),
+            },
             PullError::NoSpace { .. }
             | PullError::Stalled { .. }
             | PullError::TimedOut { .. }
@@ -157,17 +191,28 @@ impl Pipeline {
         }
         tracing::warn!(run.id = %run.id, %why, "a run waits");
         let wait = after.unwrap_or_else(|| pause(lease.retries));
-        Ok(self.store().run_waits(lease, run.id, why, now + millis(wait)).await?)
+        Ok(self
+            .store()
+            .run_waits(lease, run.id, why, now + millis(wait))
+            .await?)
     }
 
     /// What the Engine is told to pull.
     pub(super) fn pull_source(&self, image: &ImageName, digest: &Digest) -> PullSource {
-        let credentials = self.parts.registry.credentials(image).map(|found| RegistryCredentials {
-            username: found.username,
-            password: found.password,
-            server: found.server,
-        });
-        PullSource { reference: self.parts.registry.pull_reference(image), digest: digest.clone(), credentials }
+        let credentials = self
+            .parts
+            .registry
+            .credentials(image)
+            .map(|found| RegistryCredentials {
+                username: found.username,
+                password: found.password,
+                server: found.server,
+            });
+        PullSource {
+            reference: self.parts.registry.pull_reference(image),
+            digest: digest.clone(),
+            credentials,
+        }
     }
 
     async fn remember_image(&self, held: &HeldImage) -> Result<(), JobError> {
@@ -176,7 +221,11 @@ impl Pipeline {
 
     /// The Engine's name in the table of the images that it holds.
     pub(super) fn engine(&self) -> String {
-        self.parts.docker.host.clone().unwrap_or_else(|| "default".to_owned())
+        self.parts
+            .docker
+            .host
+            .clone()
+            .unwrap_or_else(|| "default".to_owned())
     }
 
     /// Puts the run among those that can be stopped at once, until the guard is dropped.
@@ -187,7 +236,12 @@ impl Pipeline {
             // A former attempt in this process lost its lease and is on its way out.
             former.cancel();
         }
-        Executing { pipeline: self, run, attempt: lease.attempts, stop }
+        Executing {
+            pipeline: self,
+            run,
+            attempt: lease.attempts,
+            stop,
+        }
     }
 }
 
@@ -201,8 +255,15 @@ struct Executing<'a> {
 
 impl Drop for Executing<'_> {
     fn drop(&mut self) {
-        let mut executing = self.pipeline.executing.lock().unwrap_or_else(PoisonError::into_inner);
-        if executing.get(&self.run).is_some_and(|(attempt, _)| *attempt == self.attempt) {
+        let mut executing = self
+            .pipeline
+            .executing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if executing
+            .get(&self.run)
+            .is_some_and(|(attempt, _)| *attempt == self.attempt)
+        {
             executing.remove(&self.run);
         }
     }

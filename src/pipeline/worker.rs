@@ -52,18 +52,29 @@ pub struct Workers {
 impl Workers {
     /// Starts workers for every kind of job, and the sweeper.
     pub fn start(pipeline: &Arc<Pipeline>) -> Self {
-        let workers =
-            Self { tracker: TaskTracker::new(), closing: CancellationToken::new(), abandon: CancellationToken::new() };
+        let workers = Self {
+            tracker: TaskTracker::new(),
+            closing: CancellationToken::new(),
+            abandon: CancellationToken::new(),
+        };
         for kind in JobKind::ALL {
             let slots = slots(kind, pipeline.parts.docker.concurrency);
-            workers.tracker.spawn(dispatch(pipeline.clone(), kind, slots, workers.handle()));
+            workers
+                .tracker
+                .spawn(dispatch(pipeline.clone(), kind, slots, workers.handle()));
         }
-        workers.tracker.spawn(pipeline.clone().sweep(workers.closing.clone()));
+        workers
+            .tracker
+            .spawn(pipeline.clone().sweep(workers.closing.clone()));
         workers
     }
 
     fn handle(&self) -> Handle {
-        Handle { tracker: self.tracker.clone(), closing: self.closing.clone(), abandon: self.abandon.clone() }
+        Handle {
+            tracker: self.tracker.clone(),
+            closing: self.closing.clone(),
+            abandon: self.abandon.clone(),
+        }
     }
 
     /// Takes no new work, lets running work finish for `grace`, then hands it back.
@@ -204,7 +215,8 @@ async fn beat(pipeline: Arc<Pipeline>, lease: Lease, stop: CancellationToken) {
 impl Pipeline {
     /// A job that was claimed again and again without getting anywhere ends where a person can see it.
     async fn give_up(&self, lease: &Lease) -> Result<(), JobError> {
-        let why = format!("given up after {MAX_TRIES} tries that got nowhere; the log of the service says more");
+        let why =
+            format!("given up after {MAX_TRIES} tries that got nowhere; the log of the service says more");
         let told = match lease.kind {
             JobKind::Resolve => self.give_up_push(lease, &why).await,
             JobKind::Test => self.give_up_run(lease, &why).await,

@@ -7,9 +7,18 @@ use crate::model::{Limits, Network, Plan, Step, StepKind};
 pub fn discovered(docker: &Docker) -> Plan {
     let step = Step {
         name: "test".to_owned(),
-        kind: StepKind::Run { args: vec!["test".to_owned()], entrypoint: None, env: [].into() },
+        kind: StepKind::Run {
+            args: vec!["test".to_owned()],
+            entrypoint: None,
+            env: [].into(),
+        },
     };
-    Plan { steps: vec![step], profile: docker.profile, network: Network::None, limits: ceilings(docker) }
+    Plan {
+        steps: vec![step],
+        profile: docker.profile,
+        network: Network::None,
+        limits: ceilings(docker),
+    }
 }
 
 fn ceilings(docker: &Docker) -> Limits {
@@ -25,7 +34,11 @@ fn ceilings(docker: &Docker) -> Limits {
 }
 
 /// Billionths of a processor, as the Engine counts them.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a checked, small, positive number")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a checked, small, positive number"
+)]
 fn nano_cpus(cpus: f64) -> u64 {
     (cpus.clamp(0.01, 4096.0) * 1e9).round() as u64
 }

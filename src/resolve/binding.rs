@@ -12,7 +12,12 @@ pub struct Bindings(HashMap<ImageName, RepoName>);
 impl Bindings {
     /// Those of the configuration.
     pub fn new(images: &[ImageBinding]) -> Self {
-        Self(images.iter().map(|image| (image.name.clone(), image.repo.clone())).collect())
+        Self(
+            images
+                .iter()
+                .map(|image| (image.name.clone(), image.repo.clone()))
+                .collect(),
+        )
     }
 
     /// The repository that the operator bound the image to.

@@ -43,7 +43,11 @@ pub fn judge(claims: Vec<Claim>) -> Judgement {
         (Some(_), true) => Evidence::Conflict,
         (Some(_), false) => Evidence::Claimed,
     };
-    Judgement { commit: taken, evidence, claims: judged }
+    Judgement {
+        commit: taken,
+        evidence,
+        claims: judged,
+    }
 }
 
 /// The commit that a revision names, or why it names none.
@@ -70,13 +74,25 @@ fn revision(text: Option<&str>) -> Result<CommitSha, &'static str> {
 impl Judgement {
     /// Why no commit is known: a sentence that says what to do.
     pub fn why_none(&self) -> String {
-        const MEND: &str = "build with the label org.opencontainers.image.revision set to the full commit SHA";
+        const MEND: &str =
+            "build with the label org.opencontainers.image.revision set to the full commit SHA";
         let Some(first) = self.claims.iter().find(|judged| judged.claim.revision.is_some()) else {
             return format!("the image names no revision: {MEND}");
         };
-        let Fate::Ignored(why) = &first.fate else { return format!("no claim was taken: {MEND}") };
-        let shown: String = first.claim.revision.iter().flat_map(|text| text.chars()).take(60).collect();
-        format!("the {} says revision `{shown}`, and {why}; {MEND}", first.claim.place)
+        let Fate::Ignored(why) = &first.fate else {
+            return format!("no claim was taken: {MEND}");
+        };
+        let shown: String = first
+            .claim
+            .revision
+            .iter()
+            .flat_map(|text| text.chars())
+            .take(60)
+            .collect();
+        format!(
+            "the {} says revision `{shown}`, and {why}; {MEND}",
+            first.claim.place
+        )
     }
 }
 
@@ -86,7 +102,11 @@ mod tests {
     use crate::model::Place;
 
     fn claim(place: Place, revision: &str) -> Claim {
-        Claim { place, source: None, revision: Some(revision.to_owned()) }
+        Claim {
+            place,
+            source: None,
+            revision: Some(revision.to_owned()),
+        }
     }
 
     #[test]
@@ -100,7 +120,14 @@ mod tests {
         assert_eq!(judgement.commit.unwrap().as_str(), "ab".repeat(20));
         assert_eq!(judgement.evidence, Evidence::Claimed);
         let fates: Vec<_> = judgement.claims.iter().map(|claim| claim.fate.clone()).collect();
-        assert_eq!(fates, [Fate::Ignored("it holds a placeholder".to_owned()), Fate::Taken, Fate::Agrees]);
+        assert_eq!(
+            fates,
+            [
+                Fate::Ignored("it holds a placeholder".to_owned()),
+                Fate::Taken,
+                Fate::Agrees
+            ]
+        );
     }
 
     #[test]
@@ -109,7 +136,10 @@ mod tests {
             claim(Place::ManifestAnnotation, &"a1".repeat(20)),
             claim(Place::OciLabel, &"b2".repeat(20)),
         ]);
-        assert_eq!((judgement.evidence, judgement.claims[1].fate.clone()), (Evidence::Conflict, Fate::Differs));
+        assert_eq!(
+            (judgement.evidence, judgement.claims[1].fate.clone()),
+            (Evidence::Conflict, Fate::Differs)
+        );
         assert_eq!(judgement.commit.unwrap().as_str(), "a1".repeat(20));
     }
 
@@ -118,12 +148,28 @@ mod tests {
         let zeros = "0".repeat(40);
         let dirty = format!("{}-dirty", "a".repeat(40));
         let sha256 = "a".repeat(64);
-        for text in
-            ["unknown", "HEAD", "${GIT_SHA}", "$(git rev-parse HEAD)", &zeros, &dirty, &sha256, "279FA63", "main", "v1.2"]
-        {
+        for text in [
+            "unknown",
+            "HEAD",
+            "${GIT_SHA}",
+            "$(git rev-parse HEAD)",
+            &zeros,
+            &dirty,
+            &sha256,
+            "279FA63",
+            "main",
+            "v1.2",
+        ] {
             let judgement = judge(vec![claim(Place::OciLabel, text)]);
-            assert_eq!((judgement.commit.clone(), judgement.evidence), (None, Evidence::None), "{text}");
-            assert!(judgement.why_none().contains("org.opencontainers.image.revision"), "{text}");
+            assert_eq!(
+                (judgement.commit.clone(), judgement.evidence),
+                (None, Evidence::None),
+                "{text}"
+            );
+            assert!(
+                judgement.why_none().contains("org.opencontainers.image.revision"),
+                "{text}"
+            );
         }
     }
 }

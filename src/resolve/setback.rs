@@ -47,13 +47,20 @@ impl From<RegistryError> for Setback {
     fn from(error: RegistryError) -> Self {
         let why = error.to_string();
         match error {
-            RegistryError::Unauthorized { .. } | RegistryError::Invalid { .. } | RegistryError::NotRunnable(_) => {
-                Self::Final(why)
-            }
-            RegistryError::NotFound { .. } => Self::Passing { why, after: None, patience: Patience::TagSettles },
-            RegistryError::RateLimited { retry_after, .. } | RegistryError::Unavailable { retry_after, .. } => {
-                Self::Passing { why, after: retry_after, patience: Patience::GiveUp }
-            }
+            RegistryError::Unauthorized { .. }
+            | RegistryError::Invalid { .. }
+            | RegistryError::NotRunnable(_) => Self::Final(why),
+            RegistryError::NotFound { .. } => Self::Passing {
+                why,
+                after: None,
+                patience: Patience::TagSettles,
+            },
+            RegistryError::RateLimited { retry_after, .. }
+            | RegistryError::Unavailable { retry_after, .. } => Self::Passing {
+                why,
+                after: retry_after,
+                patience: Patience::GiveUp,
+            },
         }
     }
 }
@@ -66,14 +73,20 @@ impl From<GithubError> for Setback {
             | GithubError::Forbidden(_)
             | GithubError::Gone(_)
             | GithubError::Unprocessable { .. } => Self::Final(why),
-            GithubError::RateLimited { retry_after, .. } => {
-                Self::Passing { why, after: Some(retry_after), patience: Patience::GiveUp }
-            }
+            GithubError::RateLimited { retry_after, .. } => Self::Passing {
+                why,
+                after: Some(retry_after),
+                patience: Patience::GiveUp,
+            },
             GithubError::Unauthorized(_)
             | GithubError::NotFound(_)
             | GithubError::Moved(_)
             | GithubError::OutcomeUnknown(_)
-            | GithubError::Unavailable(_) => Self::Passing { why, after: None, patience: Patience::GiveUp },
+            | GithubError::Unavailable(_) => Self::Passing {
+                why,
+                after: None,
+                patience: Patience::GiveUp,
+            },
         }
     }
 }

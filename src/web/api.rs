@@ -141,8 +141,12 @@ pub(super) async fn runs(
     Query(paging): Query<Paging>,
 ) -> Result<Json<Value>, Problem> {
     let limit = paging.limit();
-    let filter =
-        RunFilter { before: paging.before()?, repo: None, private_too: viewer.operator, limit };
+    let filter = RunFilter {
+        before: paging.before()?,
+        repo: None,
+        private_too: viewer.operator,
+        limit,
+    };
     let runs = app.store.runs(&filter).await?;
     let next = next(&runs, limit, |run| run.id);
     let runs: Vec<RunView> = runs.iter().map(|run| RunView::of(&app, run)).collect();
@@ -159,12 +163,29 @@ pub(super) async fn run(
     let tags = app.store.tags_of(run.id).await?;
     let events = app.store.events_of(run.id).await?;
     let (check_run, reported) = app.store.report_state(run.id).await?.unwrap_or((None, false));
-    let steps = run.verdict.iter().flat_map(|verdict| &verdict.steps).map(StepView::from).collect();
+    let steps = run
+        .verdict
+        .iter()
+        .flat_map(|verdict| &verdict.steps)
+        .map(StepView::from)
+        .collect();
     Ok(Json(RunDetails {
-        tags: tags.into_iter().map(|RunTag { tag, moved }| TagView { tag: tag.into(), moved }).collect(),
+        tags: tags
+            .into_iter()
+            .map(|RunTag { tag, moved }| TagView {
+                tag: tag.into(),
+                moved,
+            })
+            .collect(),
         claims: run.claims.clone(),
         steps,
-        events: events.into_iter().map(|RunEvent { at, what }| EventView { at: timestamp(at), what }).collect(),
+        events: events
+            .into_iter()
+            .map(|RunEvent { at, what }| EventView {
+                at: timestamp(at),
+                what,
+            })
+            .collect(),
         check_run,
         reported,
         delivery: viewer.operator.then_some(run.delivery),
@@ -241,7 +262,13 @@ pub(super) async fn delivery(
     operator(&viewer)?;
     let id: DeliveryId = id.parse().map_err(|_| Problem::not_found())?;
     let delivery = app.store.delivery(id).await?.ok_or_else(Problem::not_found)?;
-    let pushes: Vec<PushView> = app.store.pushes_of(id).await?.iter().map(PushView::from).collect();
+    let pushes: Vec<PushView> = app
+        .store
+        .pushes_of(id)
+        .await?
+        .iter()
+        .map(PushView::from)
+        .collect();
     let runs = app.store.runs_of_delivery(id).await?;
     let mut view = json!(DeliveryView::from(&delivery.summary));
     view["images"] = json!(pushes);
@@ -256,7 +283,11 @@ pub(super) async fn description() -> impl IntoResponse {
 
 /// To anybody else there are no deliveries.
 fn operator(viewer: &Viewer) -> Result<(), Problem> {
-    if viewer.operator { Ok(()) } else { Err(Problem::not_found()) }
+    if viewer.operator {
+        Ok(())
+    } else {
+        Err(Problem::not_found())
+    }
 }
 
 /// Where the next page begins, if this one is full.

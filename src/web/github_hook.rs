@@ -41,14 +41,19 @@ pub(super) async fn receive(
 
 async fn take(app: &App, headers: &HeaderMap, body: Body) -> Result<Receipt, Problem> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let unsigned = || Problem::forbidden("the signature in X-Hub-Signature-256 is missing or wrong: check the webhook secret");
+    let unsigned = || {
+        Problem::forbidden(
+            "the signature in X-Hub-Signature-256 is missing or wrong: check the webhook secret",
+        )
+    };
     // Without a signature of the right form nothing is read.
     let signature = header("x-hub-signature-256").ok_or_else(unsigned)?;
     let body = read_body(body, MAX_BODY, BODY_DEADLINE).await?;
     if !verify_signature(&app.github_secrets, signature, &body) {
         return Err(unsigned());
     }
-    let name = header("x-github-event").ok_or_else(|| Problem::bad("the header X-GitHub-Event is missing"))?;
+    let name =
+        header("x-github-event").ok_or_else(|| Problem::bad("the header X-GitHub-Event is missing"))?;
     let guid = header("x-github-delivery")
         .filter(|guid| !guid.is_empty() && guid.len() <= 128)
         .ok_or_else(|| Problem::bad("the header X-GitHub-Delivery is missing"))?;
@@ -67,7 +72,12 @@ async fn take(app: &App, headers: &HeaderMap, body: Body) -> Result<Receipt, Pro
         acts: decision == Decision::Queued,
     };
     match app.intake.take(delivery).await {
-        Taken::Stored => Ok(Receipt { delivery: id, decision, reason, images: Vec::new() }),
+        Taken::Stored => Ok(Receipt {
+            delivery: id,
+            decision,
+            reason,
+            images: Vec::new(),
+        }),
         Taken::Duplicate(first) => Ok(Receipt {
             delivery: first,
             decision: Decision::Duplicate,
@@ -85,13 +95,22 @@ fn decide(event: &GithubEvent) -> (Decision, String) {
         GithubEvent::InstallationChanged { action, .. } => {
             (Decision::Queued, format!("the installation changed: {action}"))
         }
-        GithubEvent::CheckRunRerequested { .. } => (Decision::Queued, "the run will be done again".to_owned()),
-        GithubEvent::CheckSuiteRerequested { .. } => {
-            (Decision::Queued, "all runs on the commit will be done again".to_owned())
+        GithubEvent::CheckRunRerequested { .. } => {
+            (Decision::Queued, "the run will be done again".to_owned())
         }
+        GithubEvent::CheckSuiteRerequested { .. } => (
+            Decision::Queued,
+            "all runs on the commit will be done again".to_owned(),
+        ),
         GithubEvent::Other { event, action } => {
-            let action = action.as_deref().map(|action| format!(".{action}")).unwrap_or_default();
-            (Decision::Ignored, format!("{event}{action} is nothing that is acted on"))
+            let action = action
+                .as_deref()
+                .map(|action| format!(".{action}"))
+                .unwrap_or_default();
+            (
+                Decision::Ignored,
+                format!("{event}{action} is nothing that is acted on"),
+            )
         }
     }
 }

@@ -28,7 +28,10 @@ pub(super) async fn ready(State(app): State<App>) -> (StatusCode, Json<Value>) {
         Ok(()) => (StatusCode::OK, json!({ "state": "ok" })),
         Err(error) => {
             tracing::error!(%error, "the store takes no deliveries");
-            (StatusCode::SERVICE_UNAVAILABLE, json!({ "state": "trouble", "why": "deliveries cannot be stored" }))
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                json!({ "state": "trouble", "why": "deliveries cannot be stored" }),
+            )
         }
     };
     let body = json!({ "store": stored, "docker": told(&around.docker), "github": told(&around.github) });

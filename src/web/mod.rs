@@ -30,7 +30,6 @@ use crate::resolve::Bindings;
 use crate::store::{Intake, Store};
 
 /// What the handlers work with.
-#[derive(Debug)]
 pub struct Parts {
     /// What is shown.
     pub store: Store,

@@ -125,13 +125,19 @@ fn state(run: &Run) -> (&'static str, String) {
         (Some(verdict), _, _) => (verdict.outcome.as_str(), verdict.title.clone()),
         (None, Some(trouble), _) => ("waiting", trouble.clone()),
         (None, None, Stage::Testing) => ("testing", "the tests are under way".to_owned()),
-        (None, None, Stage::Queued | Stage::Finished) => ("queued", "waiting for a place on the Engine".to_owned()),
+        (None, None, Stage::Queued | Stage::Finished) => {
+            ("queued", "waiting for a place on the Engine".to_owned())
+        }
     }
 }
 
 /// `GET /`: the latest runs of public repositories; of all for the operator.
 pub(super) async fn latest(State(app): State<App>, viewer: Viewer) -> Result<Response, Problem> {
-    let filter = RunFilter { private_too: viewer.operator, limit: LATEST, ..RunFilter::default() };
+    let filter = RunFilter {
+        private_too: viewer.operator,
+        limit: LATEST,
+        ..RunFilter::default()
+    };
     let runs = app.store.runs(&filter).await?.iter().map(Line::of).collect();
     page(&Latest { runs })
 }
@@ -152,7 +158,11 @@ pub(super) async fn run(
         return Ok(clean.into_response());
     }
     let log_hidden = !viewer.may_see_log(&run);
-    let log = if log_hidden { None } else { shown_log(&app, &run).await? };
+    let log = if log_hidden {
+        None
+    } else {
+        shown_log(&app, &run).await?
+    };
     let tags = app.store.tags_of(run.id).await?;
     let events = app.store.events_of(run.id).await?;
     page(&RunPage {
@@ -166,10 +176,18 @@ pub(super) async fn run(
         evidence: run.source.evidence.as_str(),
         binding: run.source.binding.as_str(),
         claims: run.claims.iter().map(ClaimLine::from).collect(),
-        steps: run.verdict.iter().flat_map(|verdict| &verdict.steps).map(StepLine::from).collect(),
+        steps: run
+            .verdict
+            .iter()
+            .flat_map(|verdict| &verdict.steps)
+            .map(StepLine::from)
+            .collect(),
         events: events
             .into_iter()
-            .map(|RunEvent { at, what }| EventLine { at: timestamp(at), what: plain_text(&what) })
+            .map(|RunEvent { at, what }| EventLine {
+                at: timestamp(at),
+                what: plain_text(&what),
+            })
             .collect(),
         successor: run.superseded_by.map(|run| run.to_string()),
         log,
@@ -204,7 +222,10 @@ pub(super) async fn log(
 
 /// `GET /assets/style.css`
 pub(super) async fn style() -> impl IntoResponse {
-    let headers = [(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "max-age=3600")];
+    let headers = [
+        (CONTENT_TYPE, "text/css; charset=utf-8"),
+        (CACHE_CONTROL, "max-age=3600"),
+    ];
     (headers, include_str!("assets/style.css"))
 }
 

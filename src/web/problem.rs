@@ -21,7 +21,10 @@ pub(super) struct Problem {
 
 impl Problem {
     pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self {
+            status,
+            message: message.into(),
+        }
     }
 
     /// There is nothing here, or nothing for you: the two cannot be told apart.
@@ -39,17 +42,26 @@ impl Problem {
 
     /// Is it ours, and not the sender's?
     pub(super) fn is_ours(&self) -> bool {
-        matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
+        matches!(
+            self.status,
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+        )
     }
 
     /// Too many wait already.
     pub(super) fn flooded() -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "too many deliveries at once: send it again in a moment")
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too many deliveries at once: send it again in a moment",
+        )
     }
 
     /// The store did not take it.
     pub(super) fn unavailable() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the delivery could not be stored: send it again")
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the delivery could not be stored: send it again",
+        )
     }
 }
 
@@ -68,7 +80,10 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         // What went wrong inside is for the log alone.
         tracing::error!(%error, "a request failed");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the store cannot be read just now")
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the store cannot be read just now",
+        )
     }
 }
 

@@ -65,12 +65,13 @@ fn counted(app: &App, sender: Sender, reply: Result<Receipt, Problem>) -> Reply 
 }
 
 async fn take(app: &App, sender: Sender, token: &str, body: Body) -> Result<Receipt, Problem> {
-    let scope = app
-        .hook_keys
-        .verify(sender, token)
-        .ok_or_else(|| Problem::forbidden("this token is not known: `hubcheck hook-url IMAGE` prints a good URL"))?;
+    let scope = app.hook_keys.verify(sender, token).ok_or_else(|| {
+        Problem::forbidden("this token is not known: `hubcheck hook-url IMAGE` prints a good URL")
+    })?;
     let body = read_body(body, app.max_body, BODY_DEADLINE).await?;
-    let parsed = sender.parse(&body).map_err(|error| Problem::bad(error.to_string()))?;
+    let parsed = sender
+        .parse(&body)
+        .map_err(|error| Problem::bad(error.to_string()))?;
     let named = match &parsed {
         Parsed::Push { push, .. } => Some(push),
         Parsed::Ignored(ignored) => ignored.push.as_ref(),
@@ -78,7 +79,9 @@ async fn take(app: &App, sender: Sender, token: &str, body: Body) -> Result<Rece
     if let Some(push) = named
         && !scope.covers(&push.image)
     {
-        return Err(Problem::forbidden("the token is for another image than the body speaks of"));
+        return Err(Problem::forbidden(
+            "the token is for another image than the body speaks of",
+        ));
     }
     let images = named.cloned().into_iter().collect();
     let (decision, reason) = decide(app, &parsed);
@@ -92,14 +95,26 @@ async fn take(app: &App, sender: Sender, token: &str, body: Body) -> Result<Rece
         body: String::from_utf8_lossy(&body).into_owned(),
         decision,
         reason: reason.clone(),
-        pushes: if decision == Decision::Queued { Vec::clone(&images) } else { Vec::new() },
+        pushes: if decision == Decision::Queued {
+            Vec::clone(&images)
+        } else {
+            Vec::new()
+        },
         acts: false,
     };
     match app.intake.take(delivery).await {
-        Taken::Stored => Ok(Receipt { delivery: id, decision, reason, images }),
-        Taken::Duplicate(first) => {
-            Ok(Receipt { delivery: first, decision: Decision::Duplicate, reason: "it is known already".into(), images })
-        }
+        Taken::Stored => Ok(Receipt {
+            delivery: id,
+            decision,
+            reason,
+            images,
+        }),
+        Taken::Duplicate(first) => Ok(Receipt {
+            delivery: first,
+            decision: Decision::Duplicate,
+            reason: "it is known already".into(),
+            images,
+        }),
         Taken::Flooded => Err(Problem::flooded()),
         Taken::Refused => Err(Problem::unavailable()),
     }
@@ -111,9 +126,10 @@ fn decide(app: &App, parsed: &Parsed) -> (Decision, String) {
         Parsed::Push { push, .. } if app.bindings.repo_of(&push.image).is_none() => {
             (Decision::Ignored, Bindings::why_unbound(&push.image))
         }
-        Parsed::Push { notes, .. } if notes.is_empty() => {
-            (Decision::Queued, "the tag will be looked up at the registry".to_owned())
-        }
+        Parsed::Push { notes, .. } if notes.is_empty() => (
+            Decision::Queued,
+            "the tag will be looked up at the registry".to_owned(),
+        ),
         Parsed::Push { notes, .. } => (Decision::Queued, notes.join("; ")),
     }
 }

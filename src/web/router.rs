@@ -2,7 +2,8 @@
 
 use axum::Router;
 use axum::http::header::{
-    CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
 };
 use axum::routing::{get, post};
 use tower::ServiceBuilder;
@@ -21,8 +22,14 @@ pub fn public(app: App) -> Router {
     let router = Router::new()
         .route("/hooks/github", post(github_hook::receive))
         .route("/hooks/{sender}/{token}", post(registry_hook::receive))
-        .route("/dockerhub-webhook/{token}", post(registry_hook::receive_at_jenkins_path))
-        .route("/dockerhub-webhook/{token}/notify", post(registry_hook::receive_at_jenkins_path))
+        .route(
+            "/dockerhub-webhook/{token}",
+            post(registry_hook::receive_at_jenkins_path),
+        )
+        .route(
+            "/dockerhub-webhook/{token}/notify",
+            post(registry_hook::receive_at_jenkins_path),
+        )
         .route("/", get(pages::latest))
         .route("/runs/{id}", get(pages::run))
         .route("/runs/{id}/log", get(pages::log))
@@ -43,12 +50,17 @@ pub fn admin(app: App) -> Router {
 }
 
 fn guarded(router: Router<App>, app: App) -> Router {
-    let set = |name: HeaderName, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
+    let set = |name: HeaderName, value| {
+        SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+    };
     let headers = ServiceBuilder::new()
         .layer(set(CONTENT_SECURITY_POLICY, POLICY))
         .layer(set(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(set(REFERRER_POLICY, "no-referrer"))
         .layer(set(X_FRAME_OPTIONS, "DENY"))
         .layer(CatchPanicLayer::new());
-    router.fallback(|| async { Problem::not_found() }).layer(headers).with_state(app)
+    router
+        .fallback(|| async { Problem::not_found() })
+        .layer(headers)
+        .with_state(app)
 }

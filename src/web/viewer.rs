@@ -31,10 +31,23 @@ impl FromRequestParts<App> for Viewer {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut RequestParts, app: &App) -> Result<Self, Self::Rejection> {
-        let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let header = |name| {
+            parts
+                .headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default()
+        };
         let bearer = header(AUTHORIZATION).strip_prefix("Bearer ").unwrap_or_default();
-        let operator = app.admin_token.as_ref().is_some_and(|token| same(token.expose_secret(), bearer));
-        Ok(Self { operator, key: query_key(parts.uri.query()), cookies: header(COOKIE).to_owned() })
+        let operator = app
+            .admin_token
+            .as_ref()
+            .is_some_and(|token| same(token.expose_secret(), bearer));
+        Ok(Self {
+            operator,
+            key: query_key(parts.uri.query()),
+            cookies: header(COOKIE).to_owned(),
+        })
     }
 }
 
@@ -45,7 +58,10 @@ fn same(secret: &str, given: &str) -> bool {
 
 fn query_key(query: Option<&str>) -> Option<String> {
     let pairs = url::form_urlencoded::parse(query?.as_bytes());
-    pairs.into_iter().find(|(name, _)| name == "key").map(|(_, key)| key.into_owned())
+    pairs
+        .into_iter()
+        .find(|(name, _)| name == "key")
+        .map(|(_, key)| key.into_owned())
 }
 
 fn cookie_name(repo: RepoId) -> String {
@@ -68,7 +84,9 @@ impl Viewer {
         let name = cookie_name(repo);
         let in_cookie = self.cookies.split("; ").filter_map(|pair| pair.split_once('='));
         self.key_opens(repo, keys)
-            || in_cookie.into_iter().any(|(cookie, key)| cookie == name && keys.opens(repo, key))
+            || in_cookie
+                .into_iter()
+                .any(|(cookie, key)| cookie == name && keys.opens(repo, key))
     }
 
     /// Is there a key in the address, and does it open the repository?
@@ -96,5 +114,9 @@ pub(super) fn key_cookie(app: &App, repo: RepoId) -> String {
 pub(super) async fn visible_run(app: &App, viewer: &Viewer, id: &str) -> Result<Run, Problem> {
     let id: RunId = id.parse().map_err(|_| Problem::not_found())?;
     let run = app.store.run(id).await?.ok_or_else(Problem::not_found)?;
-    if viewer.may_see(&run, &app.page_keys) { Ok(run) } else { Err(Problem::not_found()) }
+    if viewer.may_see(&run, &app.page_keys) {
+        Ok(run)
+    } else {
+        Err(Problem::not_found())
+    }
 }

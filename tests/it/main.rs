@@ -1,5 +1,8 @@
 //! The project from outside: one binary, one file per subject.
-#![expect(clippy::unwrap_used, reason = "in a test's helpers, too, a failure is to end the test")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test's helpers, too, a failure is to end the test"
+)]
 
 mod github;
 mod registry;

@@ -12,5 +12,9 @@ pub(super) const REVISION: &str = "org.opencontainers.image.revision";
 pub(super) fn of_manifest(annotations: &BTreeMap<String, String>) -> Option<Claim> {
     let source = text(annotations.get(SOURCE));
     let revision = text(annotations.get(REVISION));
-    (source.is_some() || revision.is_some()).then_some(Claim { place: Place::ManifestAnnotation, source, revision })
+    (source.is_some() || revision.is_some()).then_some(Claim {
+        place: Place::ManifestAnnotation,
+        source,
+        revision,
+    })
 }

@@ -12,11 +12,20 @@ pub(super) fn oci(labels: &BTreeMap<String, String>) -> Option<Claim> {
 }
 
 pub(super) fn label_schema(labels: &BTreeMap<String, String>) -> Option<Claim> {
-    read(labels, Place::LabelSchema, "org.label-schema.vcs-url", "org.label-schema.vcs-ref")
+    read(
+        labels,
+        Place::LabelSchema,
+        "org.label-schema.vcs-url",
+        "org.label-schema.vcs-ref",
+    )
 }
 
 fn read(labels: &BTreeMap<String, String>, place: Place, source: &str, revision: &str) -> Option<Claim> {
     let source = text(labels.get(source));
     let revision = text(labels.get(revision));
-    (source.is_some() || revision.is_some()).then_some(Claim { place, source, revision })
+    (source.is_some() || revision.is_some()).then_some(Claim {
+        place,
+        source,
+        revision,
+    })
 }
