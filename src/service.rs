@@ -53,12 +53,14 @@ impl From<StoreError> for StartError {
 }
 
 /// What a start needs beside the configuration.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Environment {
     /// Where `docker login` keeps its credentials.
     pub docker_login_file: Option<PathBuf>,
     /// Where the time comes from.
     pub clock: Clock,
+    /// Bound already, in place of `listen`.
+    pub listener: Option<TcpListener>,
 }
 
 /// A bot that serves. [`Service::stop`] ends it in order.
@@ -93,7 +95,10 @@ impl Service {
         let instance = store.instance().await?;
         let runner = Runner::connect(&config.docker, instance, environment.clock)
             .map_err(|error| StartError::Configuration(error.to_string()))?;
-        let public = bind(&config.listen, "listen").await?;
+        let public = match environment.listener {
+            Some(listener) => listener,
+            None => bind(&config.listen, "listen").await?,
+        };
         let admin = match config.admin_listen.as_str() {
             "off" => None,
             address => Some(bind(address, "admin_listen").await?),
@@ -173,6 +178,11 @@ impl Service {
     /// What it keeps.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The Engine that it works on.
+    pub fn runner(&self) -> &Runner {
+        &self.runner
     }
 
     /// Takes no more work, finishes or hands back what runs, and leaves nothing behind on the Engine.

@@ -32,6 +32,7 @@ pub(super) async fn run(common: &Common) -> Result<(), Failure> {
     let environment = Environment {
         docker_login_file: docker_login_file(|name| std::env::var(name).ok()),
         clock: Clock::default(),
+        listener: None,
     };
     let public_url = config.public_url.clone();
     let service = Service::start(config, environment).await?;

@@ -3,3 +3,4 @@
 pub mod github;
 pub mod images;
 pub mod registry;
+pub mod scene;
