@@ -263,6 +263,23 @@ impl Engine {
         Ok(size.and_then(|size| size.try_into().ok()).unwrap_or(0))
     }
 
+    /// Is there something at this absolute path in the container?
+    pub(super) async fn has_path(&self, container: &str, path: &str) -> Result<bool, EngineError> {
+        if !path.starts_with('/') {
+            return Ok(false);
+        }
+        let client = self.client().await?;
+        let options = query::ContainerArchiveInfoOptionsBuilder::new()
+            .path(path)
+            .build();
+        let found = client.get_container_archive_info(container, Some(options));
+        match self.within(ASK, "looking for a file", found).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Sends a signal. A container that is not running any more is fine.
     pub(super) async fn signal(&self, container: &str, signal: &str) -> Result<(), EngineError> {
         let client = self.client().await?;
@@ -467,6 +484,8 @@ fn host_config(sandbox: Sandbox) -> api::HostConfig {
         soft: Some(value),
         hard: Some(value),
     };
+    let open_files = sandbox.open_files.map(|files| ulimit("nofile", files));
+    let ulimits = open_files.into_iter().chain([ulimit("core", 0)]).collect();
     let tmpfs = sandbox
         .tmpfs
         .into_iter()
@@ -483,7 +502,7 @@ fn host_config(sandbox: Sandbox) -> api::HostConfig {
         memory_swap: memory,
         nano_cpus: i64::try_from(sandbox.limits.nano_cpus).ok(),
         pids_limit: Some(sandbox.limits.pids.into()),
-        ulimits: Some(vec![ulimit("nofile", sandbox.open_files), ulimit("core", 0)]),
+        ulimits: Some(ulimits),
         network_mode: Some(sandbox.network),
         runtime: (!sandbox.runtime.is_empty()).then_some(sandbox.runtime),
         // The output is read from the container itself; following a log driver's file loses lines.

@@ -21,6 +21,7 @@ mod step;
 mod watch;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, OnceCell, Semaphore};
@@ -80,6 +81,8 @@ pub struct Runner {
     flights: Flights,
     /// Containers that are being made or removed.
     upkeep: TaskTracker,
+    /// So many open files, or more, the Engine cannot give to a process.
+    open_files: Arc<AtomicI64>,
     /// Held while the shared network is looked for or made.
     network: Arc<Mutex<()>>,
 }
@@ -103,6 +106,7 @@ impl Runner {
             platform: Arc::default(),
             flights: Flights::default(),
             upkeep,
+            open_files: Arc::new(AtomicI64::new(i64::MAX)),
             network: Arc::default(),
         })
     }
