@@ -249,7 +249,13 @@ impl Engine {
 
     /// How the container ended; `None`: it has not.
     async fn exit(&self, container: &str) -> Result<Option<Exit>, EngineError> {
+        use api::ContainerStateStatusEnum::{DEAD, REMOVING};
         let state = self.inspect(container, false).await?.state.unwrap_or_default();
+        // We look at it before we remove it ourselves, so it is somebody else who killed it so.
+        if matches!(state.status, Some(REMOVING | DEAD)) {
+            let doing = "waiting for a container";
+            return Err(EngineError::ContainerGone { doing });
+        }
         let running = state.running.unwrap_or(false) || state.restarting.unwrap_or(false);
         Ok((!running).then(|| Exit {
             code: state.exit_code.unwrap_or(-1),
