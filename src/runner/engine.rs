@@ -380,21 +380,21 @@ impl Engine {
         Ok(made.id)
     }
 
-    /// Removes a network that nobody uses. One that is gone, or in use, is fine.
+    /// Removes a network. One that is gone is fine; one in use is a conflict.
     pub(super) async fn remove_network(&self, network: &str) -> Result<(), EngineError> {
         let client = self.client().await?;
         let removed = self
             .within(ACT, "removing a network", client.remove_network(network))
             .await;
-        unless(|error| error.is_not_found() || error.is_conflict(), removed)
+        unless(EngineError::is_not_found, removed)
     }
 
-    /// Removes a volume that nobody uses. One that is gone, or in use, is fine.
+    /// Removes a volume. One that is gone is fine; one in use is a conflict.
     pub(super) async fn remove_volume(&self, volume: &str) -> Result<(), EngineError> {
         let client = self.client().await?;
         let removal = client.remove_volume(volume, None::<query::RemoveVolumeOptions>);
         let removed = self.within(ACT, "removing a volume", removal).await;
-        unless(|error| error.is_not_found() || error.is_conflict(), removed)
+        unless(EngineError::is_not_found, removed)
     }
 
     async fn inspect(

@@ -1,9 +1,9 @@
 //! Runs an image's steps on the Docker Engine and says why each ended as it did.
 //!
-//! The image is a stranger: [`sandbox`] says how it is held, [`watch`] when it is stopped, [`log`] how
-//! much of what it prints is kept, [`cause`] how its end is read. Trouble of the Engine's own is an
+//! The image is a stranger: `sandbox` says how it is held, `watch` when it is stopped, `log` how
+//! much of what it prints is kept, `cause` how its end is read. Trouble of the Engine's own is an
 //! [`EngineError`] and never a verdict. What is made carries labels, and is removed by a guard; what a
-//! crash leaves behind, the reaper finds by the labels. Only [`engine`] imports bollard.
+//! crash leaves behind, the reaper finds by the labels. Only `engine` imports bollard.
 
 mod cache;
 mod cause;
@@ -143,7 +143,11 @@ impl Runner {
     pub async fn shutdown(&self) -> Result<(), EngineError> {
         self.drain().await;
         for network in self.engine.networks(&self.of_instance()).await? {
-            self.engine.remove_network(&network.id).await?;
+            match self.engine.remove_network(&network.id).await {
+                // Another process of this instance uses it.
+                Err(error) if error.is_conflict() => {}
+                removed => removed?,
+            }
         }
         Ok(())
     }
