@@ -123,6 +123,15 @@ pub(super) fn of_refused_start(message: &str, words: &[String]) -> Option<Cause>
     }
 }
 
+/// Why a command was not found that is in the image: the same error stands for what it needs.
+pub(super) fn of_unloadable(command: &str) -> Cause {
+    let reason = format!(
+        "`{command}` is in it and cannot be loaded: its loader or interpreter is missing, or it is for \
+         another platform"
+    );
+    Cause::NotRunnable { reason }
+}
+
 fn of_code(code: i64, given: Given<'_>, log: &StepLog) -> Cause {
     let complaint = if log.printed_bytes() <= COMPLAINT_BYTES {
         log.end(SEARCHED_BYTES)

@@ -1,9 +1,11 @@
-//! The Docker Engine's API. The only file that imports bollard: it turns our words into the Engine's
-//! and its answers into ours, bounds every call in time, and decides nothing.
+//! The Docker Engine's API: turns our words into the Engine's and its answers into ours, bounds every
+//! call in time, and decides nothing. The only file that imports bollard; its children take it from here.
 //!
 //! bollard connects lazily here, so that hubcheck starts while the Engine is down.
 
-use std::collections::{HashMap, HashSet};
+mod body;
+mod upkeep;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,10 +25,11 @@ use super::EngineInfo;
 use super::cause::Exit;
 use super::error::EngineError;
 use super::image::{LocalImage, Origin};
-use super::labels::{self, Labels};
 use super::pull::{LayerEvent, PullTrouble, RegistryCredentials};
 use super::sandbox::Sandbox;
 use crate::model::Platform;
+
+pub(super) use upkeep::Labelled;
 
 /// Where Docker listens unless it is told otherwise.
 #[cfg(unix)]
@@ -45,24 +48,6 @@ const MESSAGE_CHARS: usize = 500;
 
 /// What a container prints, stream by stream as it arrives.
 pub(super) type Output = std::pin::Pin<Box<dyn Stream<Item = Result<Bytes, EngineError>> + Send>>;
-
-/// Something with our label on the Engine.
-#[derive(Clone, Debug)]
-pub(super) struct Labelled {
-    pub(super) id: String,
-    pub(super) labels: Labels,
-}
-
-/// An image's footprint on the Engine.
-#[derive(Clone, Debug)]
-pub(super) struct Footprint {
-    pub(super) id: String,
-    pub(super) size_bytes: u64,
-    /// Does it carry a tag, so that somebody besides us has a use for it?
-    pub(super) tagged: bool,
-    /// `name@digest`, each name under which it was pulled.
-    pub(super) digests: Vec<String>,
-}
 
 /// A Docker Engine.
 #[derive(Clone, Debug)]
@@ -130,23 +115,6 @@ impl Engine {
         }))
     }
 
-    pub(super) async fn footprint(&self, reference: &str) -> Result<Option<Footprint>, EngineError> {
-        let found = self.inspect_image(reference).await?;
-        Ok(found.map(|found| Footprint {
-            id: found.id.unwrap_or_default(),
-            size_bytes: found.size.and_then(|size| size.try_into().ok()).unwrap_or(0),
-            tagged: found.repo_tags.is_some_and(|tags| !tags.is_empty()),
-            digests: found.repo_digests.unwrap_or_default(),
-        }))
-    }
-
-    /// Removes an image, unless a container or somebody's tag needs it.
-    pub(super) async fn remove_image(&self, id: &str) -> Result<(), EngineError> {
-        let client = self.client().await?;
-        let removal = client.remove_image(id, None::<query::RemoveImageOptions>, None);
-        self.within(ACT, "removing an image", removal).await.map(|_| ())
-    }
-
     /// Pulls `reference`, which names a digest. Ends when the pull does; never times out.
     pub(super) async fn pull(
         &self,
@@ -182,7 +150,7 @@ impl Engine {
     /// Makes a container and does not start it. Returns its id.
     pub(super) async fn create(&self, sandbox: Sandbox) -> Result<String, EngineError> {
         let client = self.client().await?;
-        let made = client.create_container(None, container_body(sandbox));
+        let made = client.create_container(None, body::container_body(sandbox));
         self.within(ACT, "creating a container", made)
             .await
             .map(|made| made.id)
@@ -249,7 +217,13 @@ impl Engine {
 
     /// How the container ended; `None`: it has not.
     async fn exit(&self, container: &str) -> Result<Option<Exit>, EngineError> {
+        use api::ContainerStateStatusEnum::{DEAD, REMOVING};
         let state = self.inspect(container, false).await?.state.unwrap_or_default();
+        // We look at it before we remove it ourselves, so it is somebody else who killed it so.
+        if matches!(state.status, Some(REMOVING | DEAD)) {
+            let doing = "waiting for a container";
+            return Err(EngineError::ContainerGone { doing });
+        }
         let running = state.running.unwrap_or(false) || state.restarting.unwrap_or(false);
         Ok((!running).then(|| Exit {
             code: state.exit_code.unwrap_or(-1),
@@ -261,6 +235,23 @@ impl Engine {
     pub(super) async fn written_bytes(&self, container: &str) -> Result<u64, EngineError> {
         let size = self.inspect(container, true).await?.size_rw;
         Ok(size.and_then(|size| size.try_into().ok()).unwrap_or(0))
+    }
+
+    /// Is there something at this absolute path in the container?
+    pub(super) async fn has_path(&self, container: &str, path: &str) -> Result<bool, EngineError> {
+        if !path.starts_with('/') {
+            return Ok(false);
+        }
+        let client = self.client().await?;
+        let options = query::ContainerArchiveInfoOptionsBuilder::new()
+            .path(path)
+            .build();
+        let found = client.get_container_archive_info(container, Some(options));
+        match self.within(ASK, "looking for a file", found).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Sends a signal. A container that is not running any more is fine.
@@ -292,86 +283,6 @@ impl Engine {
         );
         // A conflict here says that the removal is already under way.
         unless(|error| error.is_not_found() || error.is_conflict(), removed.await)
-    }
-
-    pub(super) async fn containers(&self, label: &str) -> Result<Vec<Labelled>, EngineError> {
-        let client = self.client().await?;
-        let options = query::ListContainersOptionsBuilder::new()
-            .all(true)
-            .filters(&by_label(label))
-            .build();
-        let found = self
-            .within(ASK, "listing containers", client.list_containers(Some(options)))
-            .await?;
-        let labelled = |found: api::ContainerSummary| Some((found.id?, found.labels));
-        Ok(found.into_iter().filter_map(labelled).map(to_labelled).collect())
-    }
-
-    pub(super) async fn networks(&self, label: &str) -> Result<Vec<Labelled>, EngineError> {
-        let client = self.client().await?;
-        let options = query::ListNetworksOptionsBuilder::new()
-            .filters(&by_label(label))
-            .build();
-        let found = self
-            .within(ASK, "listing networks", client.list_networks(Some(options)))
-            .await?;
-        let labelled = |found: api::Network| Some((found.id?, found.labels));
-        Ok(found.into_iter().filter_map(labelled).map(to_labelled).collect())
-    }
-
-    pub(super) async fn volumes(&self, label: &str) -> Result<Vec<Labelled>, EngineError> {
-        let client = self.client().await?;
-        let options = query::ListVolumesOptionsBuilder::new()
-            .filters(&by_label(label))
-            .build();
-        let found = self
-            .within(ASK, "listing volumes", client.list_volumes(Some(options)))
-            .await?;
-        let labelled = |found: api::Volume| (found.name, Some(found.labels));
-        Ok(found
-            .volumes
-            .unwrap_or_default()
-            .into_iter()
-            .map(labelled)
-            .map(to_labelled)
-            .collect())
-    }
-
-    /// Makes a bridge network whose containers cannot reach each other. Returns its id.
-    pub(super) async fn create_network(&self, name: String, labels: Labels) -> Result<String, EngineError> {
-        let client = self.client().await?;
-        let options = HashMap::from([(
-            "com.docker.network.bridge.enable_icc".to_owned(),
-            "false".to_owned(),
-        )]);
-        let request = api::NetworkCreateRequest {
-            name,
-            driver: Some("bridge".to_owned()),
-            labels: Some(labels),
-            options: Some(options),
-            ..api::NetworkCreateRequest::default()
-        };
-        let made = self
-            .within(ACT, "creating a network", client.create_network(request))
-            .await?;
-        Ok(made.id)
-    }
-
-    /// Removes a network that nobody uses. One that is gone, or in use, is fine.
-    pub(super) async fn remove_network(&self, network: &str) -> Result<(), EngineError> {
-        let client = self.client().await?;
-        let removed = self
-            .within(ACT, "removing a network", client.remove_network(network))
-            .await;
-        unless(|error| error.is_not_found() || error.is_conflict(), removed)
-    }
-
-    /// Removes a volume that nobody uses. One that is gone, or in use, is fine.
-    pub(super) async fn remove_volume(&self, volume: &str) -> Result<(), EngineError> {
-        let client = self.client().await?;
-        let removal = client.remove_volume(volume, None::<query::RemoveVolumeOptions>);
-        let removed = self.within(ACT, "removing a volume", removal).await;
-        unless(|error| error.is_not_found() || error.is_conflict(), removed)
     }
 
     async fn inspect(
@@ -443,60 +354,6 @@ impl Engine {
     }
 }
 
-fn container_body(sandbox: Sandbox) -> api::ContainerCreateBody {
-    api::ContainerCreateBody {
-        image: Some(sandbox.image.clone()),
-        entrypoint: sandbox.entrypoint.clone(),
-        cmd: sandbox.command.clone(),
-        env: Some(sandbox.env.clone()),
-        labels: Some(sandbox.labels.clone()),
-        // A terminal would mix the streams, and bollard misreads them then.
-        tty: Some(false),
-        open_stdin: Some(false),
-        attach_stdout: Some(true),
-        attach_stderr: Some(true),
-        host_config: Some(host_config(sandbox)),
-        ..api::ContainerCreateBody::default()
-    }
-}
-
-fn host_config(sandbox: Sandbox) -> api::HostConfig {
-    let texts = |list: &[&str]| Some(list.iter().map(|&text| text.to_owned()).collect());
-    let ulimit = |name: &str, value| api::ResourcesUlimits {
-        name: Some(name.to_owned()),
-        soft: Some(value),
-        hard: Some(value),
-    };
-    let tmpfs = sandbox
-        .tmpfs
-        .into_iter()
-        .map(|(path, options)| (path, options.to_owned()));
-    let memory = i64::try_from(sandbox.limits.memory_bytes).ok();
-    api::HostConfig {
-        cap_drop: texts(&["ALL"]),
-        cap_add: texts(sandbox.capabilities),
-        security_opt: texts(&["no-new-privileges:true"]),
-        readonly_rootfs: Some(sandbox.read_only),
-        tmpfs: Some(tmpfs.collect()),
-        memory,
-        // The same number for both: no swap.
-        memory_swap: memory,
-        nano_cpus: i64::try_from(sandbox.limits.nano_cpus).ok(),
-        pids_limit: Some(sandbox.limits.pids.into()),
-        ulimits: Some(vec![ulimit("nofile", sandbox.open_files), ulimit("core", 0)]),
-        network_mode: Some(sandbox.network),
-        runtime: (!sandbox.runtime.is_empty()).then_some(sandbox.runtime),
-        // The output is read from the container itself; following a log driver's file loses lines.
-        log_config: Some(api::HostConfigLogConfig {
-            typ: Some("none".to_owned()),
-            config: None,
-        }),
-        init: Some(true),
-        auto_remove: Some(false),
-        ..api::HostConfig::default()
-    }
-}
-
 fn layer_event(event: api::CreateImageInfo) -> LayerEvent {
     let bytes = |count: Option<i64>| count.and_then(|count| count.try_into().ok()).unwrap_or(0);
     let detail = event.progress_detail.unwrap_or_default();
@@ -505,19 +362,6 @@ fn layer_event(event: api::CreateImageInfo) -> LayerEvent {
         status: event.status.unwrap_or_default(),
         current_bytes: bytes(detail.current),
         total_bytes: bytes(detail.total),
-    }
-}
-
-fn by_label(label: &str) -> HashMap<String, Vec<String>> {
-    let mine = format!("{}=true", labels::MANAGED);
-    let wanted: HashSet<String> = [mine, label.to_owned()].into();
-    HashMap::from([("label".to_owned(), wanted.into_iter().collect())])
-}
-
-fn to_labelled((id, labels): (String, Option<Labels>)) -> Labelled {
-    Labelled {
-        id,
-        labels: labels.unwrap_or_default(),
     }
 }
 

@@ -1,9 +1,9 @@
 //! Runs an image's steps on the Docker Engine and says why each ended as it did.
 //!
-//! The image is a stranger: [`sandbox`] says how it is held, [`watch`] when it is stopped, [`log`] how
-//! much of what it prints is kept, [`cause`] how its end is read. Trouble of the Engine's own is an
+//! The image is a stranger: `sandbox` says how it is held, `watch` when it is stopped, `log` how
+//! much of what it prints is kept, `cause` how its end is read. Trouble of the Engine's own is an
 //! [`EngineError`] and never a verdict. What is made carries labels, and is removed by a guard; what a
-//! crash leaves behind, the reaper finds by the labels. Only [`engine`] imports bollard.
+//! crash leaves behind, the reaper finds by the labels. Only `engine` imports bollard.
 
 mod cache;
 mod cause;
@@ -21,6 +21,7 @@ mod step;
 mod watch;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, OnceCell, Semaphore};
@@ -80,6 +81,8 @@ pub struct Runner {
     flights: Flights,
     /// Containers that are being made or removed.
     upkeep: TaskTracker,
+    /// So many open files, or more, the Engine cannot give to a process.
+    open_files: Arc<AtomicI64>,
     /// Held while the shared network is looked for or made.
     network: Arc<Mutex<()>>,
 }
@@ -103,6 +106,7 @@ impl Runner {
             platform: Arc::default(),
             flights: Flights::default(),
             upkeep,
+            open_files: Arc::new(AtomicI64::new(i64::MAX)),
             network: Arc::default(),
         })
     }
@@ -139,7 +143,11 @@ impl Runner {
     pub async fn shutdown(&self) -> Result<(), EngineError> {
         self.drain().await;
         for network in self.engine.networks(&self.of_instance()).await? {
-            self.engine.remove_network(&network.id).await?;
+            match self.engine.remove_network(&network.id).await {
+                // Another process of this instance uses it.
+                Err(error) if error.is_conflict() => {}
+                removed => removed?,
+            }
         }
         Ok(())
     }

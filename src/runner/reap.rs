@@ -82,6 +82,8 @@ impl Runner {
 fn note(removed: Result<(), EngineError>, count: &mut usize, first_error: &mut Result<(), EngineError>) {
     match removed {
         Ok(()) => *count += 1,
+        // In use: its time comes when its containers are gone.
+        Err(error) if error.is_conflict() => {}
         Err(error) if first_error.is_ok() => *first_error = Err(error),
         Err(_) => {}
     }

@@ -45,10 +45,18 @@ pub(super) struct Sandbox {
     pub(super) read_only: bool,
     /// Paths and options of memory-backed file systems.
     pub(super) tmpfs: Vec<(String, &'static str)>,
-    /// Open files of a process.
-    pub(super) open_files: i64,
+    /// Open files of a process; `None`: as many as the Engine's own.
+    pub(super) open_files: Option<i64>,
     /// Memory, processors, processes.
     pub(super) limits: Limits,
+}
+
+/// How many files a process may have open. The Engine cannot give more than it has itself.
+pub(super) fn open_files(profile: Profile) -> i64 {
+    match profile {
+        Profile::Compatible => 65_536,
+        Profile::Strict => 4096,
+    }
 }
 
 impl Sandbox {
@@ -85,7 +93,7 @@ impl Sandbox {
             capabilities: if strict { &[] } else { COMPATIBLE_CAPABILITIES },
             read_only: strict,
             tmpfs: tmpfs.map(|path| (path.to_owned(), STRICT_TMPFS)).collect(),
-            open_files: if strict { 4096 } else { 65_536 },
+            open_files: Some(open_files(profile)),
             limits: limits.clone(),
         }
     }

@@ -1,14 +1,17 @@
 //! One step: from the plan's words to a container, and from its end to a result.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::cause::{self, Given};
+use super::container::Container;
+use super::engine::Output;
 use super::labels;
 use super::log::{LogSink, StepLog};
-use super::sandbox::Sandbox;
+use super::sandbox::{self, Sandbox};
 use super::watch::watch;
 use super::{EngineError, LocalImage, Owner, Runner};
 use crate::model::{Cause, Network, Plan, Step, StepResult};
@@ -33,6 +36,13 @@ pub enum StepEnd {
     Done(StepResult, StepLog),
     /// It was no longer wanted.
     Cancelled,
+}
+
+/// A container on its way.
+struct Launched {
+    container: Container,
+    output: Output,
+    started: Instant,
 }
 
 impl Runner {
@@ -74,17 +84,18 @@ impl Runner {
             return done(cause, Duration::ZERO, StepLog::default());
         }
         let words = task.image.words(&task.step.kind);
-        let sandbox = self.sandbox(task).await?;
-        let container = match self.create(sandbox).await {
-            Ok(container) => container,
+        let mut launched = self.launch(task).await;
+        if matches!(&launched, Err(error) if self.notes_open_files(error, task)) {
+            launched = self.launch(task).await;
+        }
+        let Launched {
+            container,
+            output,
+            started,
+        } = match launched {
+            Ok(launched) => launched,
             Err(error) => return done(blame(error, &words)?, Duration::ZERO, StepLog::default()),
         };
-        // Attached before the start: not a byte is missed.
-        let output = self.engine.attach(container.id()).await?;
-        let started = Instant::now();
-        if let Err(error) = self.engine.start(container.id()).await {
-            return done(blame(error, &words)?, started.elapsed(), StepLog::default());
-        }
         let limits = &task.plan.limits;
         let (end, log) = watch(&self.engine, container.id(), output, limits, sink).await?;
         let given = Given {
@@ -92,7 +103,36 @@ impl Runner {
             network: task.plan.network,
             limits,
         };
-        done(cause::of_end(end, given, &log), started.elapsed(), log)
+        let duration = started.elapsed();
+        let cause = match cause::of_end(end, given, &log) {
+            Cause::CommandNotFound { command } if self.engine.has_path(container.id(), &command).await? => {
+                cause::of_unloadable(&command)
+            }
+            cause => cause,
+        };
+        done(cause, duration, log)
+    }
+
+    async fn launch(&self, task: &StepTask<'_>) -> Result<Launched, EngineError> {
+        let container = self.create(self.sandbox(task).await?).await?;
+        // Attached before the start: not a byte is missed.
+        let output = self.engine.attach(container.id()).await?;
+        let started = Instant::now();
+        self.engine.start(container.id()).await?;
+        Ok(Launched {
+            container,
+            output,
+            started,
+        })
+    }
+
+    /// Did the start fail because the Engine itself may not open as many files as the container was
+    /// to? It is remembered then, and containers of that kind get what the Engine has.
+    fn notes_open_files(&self, error: &EngineError, task: &StepTask<'_>) -> bool {
+        let refused =
+            matches!(error, EngineError::Refused { message, .. } if message.contains("setting rlimit"));
+        let wanted = sandbox::open_files(task.plan.profile);
+        refused && self.open_files.fetch_min(wanted, Ordering::Relaxed) > wanted
     }
 
     async fn sandbox(&self, task: &StepTask<'_>) -> Result<Sandbox, EngineError> {
@@ -105,6 +145,8 @@ impl Runner {
         let mut sandbox = Sandbox::new(image, &step.kind, plan.profile, &plan.limits);
         sandbox.labels = labels::of_owner(self.instance, owner);
         sandbox.runtime.clone_from(&self.runtime);
+        let open_files = sandbox::open_files(plan.profile);
+        sandbox.open_files = (open_files < self.open_files.load(Ordering::Relaxed)).then_some(open_files);
         if plan.network == Network::Bridge {
             sandbox.network = self.shared_network().await?;
         }

@@ -95,7 +95,8 @@ async fn halt(
         Stop::Disk | Stop::Output => &[("SIGKILL", DEATH)],
     };
     for &(signal, patience) in steps {
-        engine.signal(id, signal).await?;
+        // Read on meanwhile: the Engine answers only after the death, and the output must go first.
+        reader.read_until(pin!(engine.signal(id, signal))).await?;
         if let Ok(exit) = timeout(patience, reader.read_until(exit.as_mut())).await {
             return exit.map(|_| ());
         }

@@ -154,7 +154,7 @@ async fn the_compatible_profile_is_in_force() {
             "CapBnd:\t00000000000004fb",
             "NoNewPrivs:\t1",
             "Seccomp:\t2",
-            "0\n65536\nroot writable",
+            "root writable\ntmp writable",
             "64",
         ] {
             assert!(log.contains(line), "{line}: {log}");

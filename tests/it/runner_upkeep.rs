@@ -185,7 +185,7 @@ async fn an_engine_that_goes_away_in_the_midst_is_no_verdict() {
             bench.running().await;
             cut.cancel();
         };
-        let step = tokio::time::timeout(Duration::from_secs(60), runner.run_step(&task, &sink, &never));
+        let step = tokio::time::timeout(Duration::from_mins(1), runner.run_step(&task, &sink, &never));
         let (end, ()) = tokio::join!(step, cutting);
         let error = end.unwrap().unwrap_err();
         assert!(

@@ -242,7 +242,7 @@ impl Bench {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), poll)
+        tokio::time::timeout(Duration::from_mins(1), poll)
             .await
             .expect("no container came up within 60 s")
     }

@@ -1,0 +1,61 @@
+//! A sandbox in the Engine's words.
+
+use super::api;
+use crate::runner::sandbox::Sandbox;
+
+/// What the Engine is told to make.
+pub(super) fn container_body(sandbox: Sandbox) -> api::ContainerCreateBody {
+    api::ContainerCreateBody {
+        image: Some(sandbox.image.clone()),
+        entrypoint: sandbox.entrypoint.clone(),
+        cmd: sandbox.command.clone(),
+        env: Some(sandbox.env.clone()),
+        labels: Some(sandbox.labels.clone()),
+        // A terminal would mix the streams, and bollard misreads them then.
+        tty: Some(false),
+        open_stdin: Some(false),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        host_config: Some(host_config(sandbox)),
+        ..api::ContainerCreateBody::default()
+    }
+}
+
+fn host_config(sandbox: Sandbox) -> api::HostConfig {
+    let texts = |list: &[&str]| Some(list.iter().map(|&text| text.to_owned()).collect());
+    let ulimit = |name: &str, value| api::ResourcesUlimits {
+        name: Some(name.to_owned()),
+        soft: Some(value),
+        hard: Some(value),
+    };
+    let open_files = sandbox.open_files.map(|files| ulimit("nofile", files));
+    let ulimits = open_files.into_iter().chain([ulimit("core", 0)]).collect();
+    let tmpfs = sandbox
+        .tmpfs
+        .into_iter()
+        .map(|(path, options)| (path, options.to_owned()));
+    let memory = i64::try_from(sandbox.limits.memory_bytes).ok();
+    api::HostConfig {
+        cap_drop: texts(&["ALL"]),
+        cap_add: texts(sandbox.capabilities),
+        security_opt: texts(&["no-new-privileges:true"]),
+        readonly_rootfs: Some(sandbox.read_only),
+        tmpfs: Some(tmpfs.collect()),
+        memory,
+        // The same number for both: no swap.
+        memory_swap: memory,
+        nano_cpus: i64::try_from(sandbox.limits.nano_cpus).ok(),
+        pids_limit: Some(sandbox.limits.pids.into()),
+        ulimits: Some(ulimits),
+        network_mode: Some(sandbox.network),
+        runtime: (!sandbox.runtime.is_empty()).then_some(sandbox.runtime),
+        // The output is read from the container itself; following a log driver's file loses lines.
+        log_config: Some(api::HostConfigLogConfig {
+            typ: Some("none".to_owned()),
+            config: None,
+        }),
+        init: Some(true),
+        auto_remove: Some(false),
+        ..api::HostConfig::default()
+    }
+}

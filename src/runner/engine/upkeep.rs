@@ -1,0 +1,144 @@
+//! What the Engine holds of ours, and getting rid of it.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{ACT, ASK, Engine, api, query, unless};
+use crate::runner::EngineError;
+use crate::runner::labels::{self, Labels};
+
+/// Something with our label on the Engine.
+#[derive(Clone, Debug)]
+pub(in crate::runner) struct Labelled {
+    pub(in crate::runner) id: String,
+    pub(in crate::runner) labels: Labels,
+}
+
+/// An image's footprint on the Engine.
+#[derive(Clone, Debug)]
+pub(in crate::runner) struct Footprint {
+    pub(in crate::runner) id: String,
+    pub(in crate::runner) size_bytes: u64,
+    /// Does it carry a tag, so that somebody besides us has a use for it?
+    pub(in crate::runner) tagged: bool,
+    /// `name@digest`, each name under which it was pulled.
+    pub(in crate::runner) digests: Vec<String>,
+}
+
+impl Engine {
+    pub(in crate::runner) async fn footprint(
+        &self,
+        reference: &str,
+    ) -> Result<Option<Footprint>, EngineError> {
+        let found = self.inspect_image(reference).await?;
+        Ok(found.map(|found| Footprint {
+            id: found.id.unwrap_or_default(),
+            size_bytes: found.size.and_then(|size| size.try_into().ok()).unwrap_or(0),
+            tagged: found.repo_tags.is_some_and(|tags| !tags.is_empty()),
+            digests: found.repo_digests.unwrap_or_default(),
+        }))
+    }
+
+    /// Removes an image, unless a container or somebody's tag needs it.
+    pub(in crate::runner) async fn remove_image(&self, id: &str) -> Result<(), EngineError> {
+        let client = self.client().await?;
+        let removal = client.remove_image(id, None::<query::RemoveImageOptions>, None);
+        self.within(ACT, "removing an image", removal).await.map(|_| ())
+    }
+
+    pub(in crate::runner) async fn containers(&self, label: &str) -> Result<Vec<Labelled>, EngineError> {
+        let client = self.client().await?;
+        let options = query::ListContainersOptionsBuilder::new()
+            .all(true)
+            .filters(&by_label(label))
+            .build();
+        let found = self
+            .within(ASK, "listing containers", client.list_containers(Some(options)))
+            .await?;
+        let labelled = |found: api::ContainerSummary| Some((found.id?, found.labels));
+        Ok(found.into_iter().filter_map(labelled).map(to_labelled).collect())
+    }
+
+    pub(in crate::runner) async fn networks(&self, label: &str) -> Result<Vec<Labelled>, EngineError> {
+        let client = self.client().await?;
+        let options = query::ListNetworksOptionsBuilder::new()
+            .filters(&by_label(label))
+            .build();
+        let found = self
+            .within(ASK, "listing networks", client.list_networks(Some(options)))
+            .await?;
+        let labelled = |found: api::Network| Some((found.id?, found.labels));
+        Ok(found.into_iter().filter_map(labelled).map(to_labelled).collect())
+    }
+
+    pub(in crate::runner) async fn volumes(&self, label: &str) -> Result<Vec<Labelled>, EngineError> {
+        let client = self.client().await?;
+        let options = query::ListVolumesOptionsBuilder::new()
+            .filters(&by_label(label))
+            .build();
+        let found = self
+            .within(ASK, "listing volumes", client.list_volumes(Some(options)))
+            .await?;
+        let labelled = |found: api::Volume| (found.name, Some(found.labels));
+        Ok(found
+            .volumes
+            .unwrap_or_default()
+            .into_iter()
+            .map(labelled)
+            .map(to_labelled)
+            .collect())
+    }
+
+    /// Makes a bridge network whose containers cannot reach each other. Returns its id.
+    pub(in crate::runner) async fn create_network(
+        &self,
+        name: String,
+        labels: Labels,
+    ) -> Result<String, EngineError> {
+        let client = self.client().await?;
+        let options = HashMap::from([(
+            "com.docker.network.bridge.enable_icc".to_owned(),
+            "false".to_owned(),
+        )]);
+        let request = api::NetworkCreateRequest {
+            name,
+            driver: Some("bridge".to_owned()),
+            labels: Some(labels),
+            options: Some(options),
+            ..api::NetworkCreateRequest::default()
+        };
+        let made = self
+            .within(ACT, "creating a network", client.create_network(request))
+            .await?;
+        Ok(made.id)
+    }
+
+    /// Removes a network. One that is gone is fine; one in use is a conflict.
+    pub(in crate::runner) async fn remove_network(&self, network: &str) -> Result<(), EngineError> {
+        let client = self.client().await?;
+        let removed = self
+            .within(ACT, "removing a network", client.remove_network(network))
+            .await;
+        unless(EngineError::is_not_found, removed)
+    }
+
+    /// Removes a volume. One that is gone is fine; one in use is a conflict.
+    pub(in crate::runner) async fn remove_volume(&self, volume: &str) -> Result<(), EngineError> {
+        let client = self.client().await?;
+        let removal = client.remove_volume(volume, None::<query::RemoveVolumeOptions>);
+        let removed = self.within(ACT, "removing a volume", removal).await;
+        unless(EngineError::is_not_found, removed)
+    }
+}
+
+fn by_label(label: &str) -> HashMap<String, Vec<String>> {
+    let mine = format!("{}=true", labels::MANAGED);
+    let wanted: HashSet<String> = [mine, label.to_owned()].into();
+    HashMap::from([("label".to_owned(), wanted.into_iter().collect())])
+}
+
+fn to_labelled((id, labels): (String, Option<Labels>)) -> Labelled {
+    Labelled {
+        id,
+        labels: labels.unwrap_or_default(),
+    }
+}
