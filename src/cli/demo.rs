@@ -10,8 +10,8 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, timeout_at};
 
-use super::Failure;
-use crate::config::{Config, ImageBinding, Registry};
+use super::{Failure, stop_signal};
+use crate::config::{Config, DOCKER_HOST, ImageBinding, Registry};
 use crate::demo::github::{GitHub, SimulatedApp};
 use crate::demo::registry::{DemoRegistry, Guard};
 use crate::demo::scene::{Act, Scene};
@@ -33,10 +33,11 @@ pub(super) struct Options {
 }
 
 pub(super) async fn run(options: &Options) -> Result<(), Failure> {
+    let stopped = stop_signal()?;
     let stage = Stage::build().await?;
     let played = tokio::select! {
         played = stage.play(options.once) => played,
-        _ = tokio::signal::ctrl_c() => Ok(()),
+        () = stopped => Ok(()),
     };
     stage.strike().await;
     played
@@ -66,24 +67,49 @@ impl Stage {
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(outside)?;
         let public_url = format!("http://{}", listener.local_addr().map_err(outside)?);
         let config = config(&github, &registry, &scene, &folder, &public_url)?;
-        let environment = Environment { listener: Some(listener), ..Environment::default() };
+        let environment = Environment {
+            listener: Some(listener),
+            ..Environment::default()
+        };
         let hook_config = config.clone();
         let service = Service::start(config, environment).await?;
         if let Err(error) = service.runner().health().await {
             service.stop().await;
-            return Err(Failure::Outside(format!("the demo runs real containers: {error}")));
+            return Err(Failure::Outside(format!(
+                "the demo runs real containers: {error}"
+            )));
         }
         let keys = hook_keys(&hook_config, service.store()).await?;
-        let hook = |act: &Act| format!("{public_url}/hooks/dockerhub/{}", keys.token(Sender::Dockerhub, &act.image));
+        let hook = |act: &Act| {
+            format!(
+                "{public_url}/hooks/dockerhub/{}",
+                keys.token(Sender::Dockerhub, &act.image)
+            )
+        };
         let hooks = scene.acts.iter().map(hook).collect();
-        Ok(Self { github, scene, service, hooks, public_url, begun, _registry: registry, _folder: folder })
+        Ok(Self {
+            github,
+            scene,
+            service,
+            hooks,
+            public_url,
+            begun,
+            _registry: registry,
+            _folder: folder,
+        })
     }
 
     async fn play(&self, once: bool) -> Result<(), Failure> {
         say("hubcheck demo: a push becomes a verdict on its commit\n");
         say(&format!("  pages             {}", self.public_url));
         for act in &self.scene.acts {
-            say(&format!("  commit {:.7}    {}  ({}: {})", act.commit, self.commit_page(act), act.image.short(), act.about));
+            say(&format!(
+                "  commit {:.7}    {}  ({}: {})",
+                act.commit,
+                self.commit_page(act),
+                act.image.short(),
+                act.about
+            ));
         }
         say("");
         for (act, hook) in self.scene.acts.iter().zip(&self.hooks) {
@@ -96,7 +122,10 @@ impl Stage {
                 told?;
                 self.verdicts().await
             }
-            Err(_) => Err(Failure::No(format!("not all verdicts were there after {} s", PATIENCE.as_secs()))),
+            Err(_) => Err(Failure::No(format!(
+                "not all verdicts were there after {} s",
+                PATIENCE.as_secs()
+            ))),
         };
         if once || verdicts.is_err() {
             return verdicts;
@@ -112,12 +141,24 @@ impl Stage {
     /// Posts what Docker Hub would post.
     async fn push(&self, act: &Act, hook: &str) -> Result<(), Failure> {
         let outside = |error: reqwest::Error| Failure::Outside(format!("the webhook got no answer: {error}"));
-        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().map_err(outside)?;
-        let answer = client.post(hook).json(&act.payload()).send().await.map_err(outside)?;
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_secs(10))
+            .build()
+            .map_err(outside)?;
+        let answer = client
+            .post(hook)
+            .json(&act.payload())
+            .send()
+            .await
+            .map_err(outside)?;
         let status = answer.status();
         let body: serde_json::Value = answer.json().await.map_err(outside)?;
         let decision = body["decision"].as_str().unwrap_or("refused");
-        self.tell(&act.image.short(), &format!("webhook answered {} {decision}", status.as_u16()));
+        self.tell(
+            &act.image.short(),
+            &format!("webhook answered {} {decision}", status.as_u16()),
+        );
         Ok(())
     }
 
@@ -130,7 +171,11 @@ impl Stage {
             let bell = store.bell().notified();
             tokio::pin!(bell);
             bell.as_mut().enable();
-            let filter = RunFilter { private_too: true, limit: 10, ..RunFilter::default() };
+            let filter = RunFilter {
+                private_too: true,
+                limit: 10,
+                ..RunFilter::default()
+            };
             let runs = store.runs(&filter).await.map_err(outside)?;
             let mut finished = 0;
             for run in &runs {
@@ -155,32 +200,62 @@ impl Stage {
         say("\nWhat GitHub shows now:\n");
         let mut unexpected = Vec::new();
         for act in &self.scene.acts {
-            let shown = self.github.wait_for(PATIENCE, |github| shown(github, &self.scene, act)).await;
+            let shown = self
+                .github
+                .wait_for(PATIENCE, |github| shown(github, &self.scene, act))
+                .await;
             let Ok((conclusion, title, state, description)) = shown else {
                 unexpected.push(format!("{} has no final check run and status", act.image.short()));
                 continue;
             };
             say(&format!("  {:.7}  {}", act.commit, self.commit_page(act)));
-            say(&format!("           check run  hubcheck / {:<20} {conclusion:<16} {title}", act.image.short()));
-            say(&format!("           status     hubcheck/{:<22} {state:<16} {description}", act.image.short()));
+            say(&format!(
+                "           check run  hubcheck / {:<20} {conclusion:<16} {title}",
+                act.image.short()
+            ));
+            say(&format!(
+                "           status     hubcheck/{:<22} {state:<16} {description}",
+                act.image.short()
+            ));
             if (conclusion.as_str(), state.as_str()) != (act.conclusion, act.state) {
-                unexpected.push(format!("{}: {} and {} were to come", act.image.short(), act.conclusion, act.state));
+                unexpected.push(format!(
+                    "{}: {} and {} were to come",
+                    act.image.short(),
+                    act.conclusion,
+                    act.state
+                ));
             }
         }
-        if unexpected.is_empty() { Ok(()) } else { Err(Failure::No(unexpected.join("; "))) }
+        if unexpected.is_empty() {
+            Ok(())
+        } else {
+            Err(Failure::No(unexpected.join("; ")))
+        }
     }
 
     fn tell(&self, who: &str, what: &str) {
-        say(&format!("{:>8.3}s  {who:<20} {what}", self.begun.elapsed().as_secs_f64()));
+        say(&format!(
+            "{:>8.3}s  {who:<20} {what}",
+            self.begun.elapsed().as_secs_f64()
+        ));
     }
 
     /// Leaves nothing behind, the images that the demo pulled included.
     async fn strike(self) {
         let runner = self.service.runner().clone();
-        let engine = self.service.store().images_on("default").await.unwrap_or_default();
+        let engine = self
+            .service
+            .store()
+            .images_on(self.service.runner().host())
+            .await
+            .unwrap_or_default();
         let pulled: Vec<CachedImage> = (0..)
             .zip(engine)
-            .map(|(last_used, image)| CachedImage { reference: image.reference, digest: image.digest, last_used })
+            .map(|(last_used, image)| CachedImage {
+                reference: image.reference,
+                digest: image.digest,
+                last_used,
+            })
             .collect();
         self.service.stop().await;
         if let Err(error) = runner.keep_images_within(&pulled, 0).await {
@@ -197,7 +272,12 @@ fn shown(github: &GitHub, scene: &Scene, act: &Act) -> Option<Shown> {
     let status = github.statuses(&scene.repo, &act.commit).into_iter().next()?;
     let conclusion = check.conclusion?;
     (status.state != "pending").then(|| {
-        (conclusion, check.title.unwrap_or_default(), status.state, status.description.unwrap_or_default())
+        (
+            conclusion,
+            check.title.unwrap_or_default(),
+            status.state,
+            status.description.unwrap_or_default(),
+        )
     })
 }
 
@@ -212,6 +292,7 @@ fn config(
     let mut config = Config::defaults();
     public_url.clone_into(&mut config.public_url);
     "off".clone_into(&mut config.admin_listen);
+    config.docker.host = std::env::var(DOCKER_HOST).ok();
     config.store = format!("sqlite://{}", folder.path().join("demo.db").display());
     config.shutdown_grace = Duration::from_secs(1);
     config.github = github.config().map_err(url)?;
@@ -226,7 +307,10 @@ fn config(
         })
         .collect();
     let endpoint = format!("http://{}", registry.host()).parse().map_err(url)?;
-    let docker_hub = Registry { endpoint: Some(endpoint), ..Registry::default() };
+    let docker_hub = Registry {
+        endpoint: Some(endpoint),
+        ..Registry::default()
+    };
     config.registries.insert("docker.io".to_owned(), docker_hub);
     Ok(config)
 }

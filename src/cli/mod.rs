@@ -10,6 +10,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use crate::config::{Config, ConfigError};
 use crate::service::StartError;
 
@@ -115,6 +117,20 @@ pub async fn run() -> ExitCode {
             ExitCode::from(failure.code())
         }
     }
+}
+
+/// Ends when somebody wants us to stop: SIGTERM, or Ctrl-C. Listens from the call on.
+fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
+    let listen =
+        |kind| signal(kind).map_err(|error| Failure::Outside(format!("cannot listen for signals: {error}")));
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 impl Common {

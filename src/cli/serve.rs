@@ -1,8 +1,6 @@
 //! `hubcheck serve`: the bot.
 
-use tokio::signal::unix::{SignalKind, signal};
-
-use super::{Common, Failure};
+use super::{Common, Failure, stop_signal};
 use crate::clock::Clock;
 use crate::config::{Config, docker_login_file};
 use crate::service::{Environment, Service};
@@ -26,9 +24,7 @@ pub(super) async fn run(common: &Common) -> Result<(), Failure> {
         return Err(Failure::Usage(NO_APP.replace("{public_url}", &config.public_url)));
     }
     warn_of_what_is_missing(&config);
-    let outside = |error: std::io::Error| Failure::Outside(format!("cannot listen for signals: {error}"));
-    let mut terminate = signal(SignalKind::terminate()).map_err(outside)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(outside)?;
+    let stopped = stop_signal()?;
     let environment = Environment {
         docker_login_file: docker_login_file(|name| std::env::var(name).ok()),
         clock: Clock::default(),
@@ -37,10 +33,7 @@ pub(super) async fn run(common: &Common) -> Result<(), Failure> {
     let public_url = config.public_url.clone();
     let service = Service::start(config, environment).await?;
     tracing::info!(address = %service.address(), admin = ?service.admin_address(), public_url, "hubcheck serves");
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    stopped.await;
     tracing::info!("stopping: running work finishes or is handed back");
     service.stop().await;
     Ok(())

@@ -13,6 +13,9 @@ use super::file::{File, Step};
 use super::secret_file::{self, BadSecret};
 use super::validate;
 
+/// Docker's own variable: where the Engine is, unless `docker.host` says otherwise.
+pub const DOCKER_HOST: &str = "DOCKER_HOST";
+
 impl Config {
     /// The configuration of `file` (default: `./hubcheck.toml` if it is there), with what
     /// `environment` sets over it.
@@ -21,7 +24,12 @@ impl Config {
         environment: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
         let mut file = File::read(file)?;
-        let mut environment = Environment::read(environment)?;
+        let variables: Vec<(String, String)> = environment.collect();
+        let docker_host = variables
+            .iter()
+            .find(|(name, _)| name == DOCKER_HOST)
+            .map(|(_, host)| host.clone());
+        let mut environment = Environment::read(variables.into_iter())?;
         let base = file.folder().to_owned();
         secret_file::resolve(&mut file.table, &base)
             .map_err(|bad| bad_secret(bad, |key| file.origin(&keys(key))))?;
@@ -47,6 +55,7 @@ impl Config {
         })?;
         validate::check(&config).map_err(|problem| invalid(&problem.path, problem.why))?;
         config.anchor_paths(&base);
+        config.docker.host = config.docker.host.or(docker_host);
         Ok(config)
     }
 

@@ -22,6 +22,7 @@ mod size;
 mod validate;
 
 pub use error::{ConfigError, Origin};
+pub use load::DOCKER_HOST;
 
 /// Everything that an operator can set.
 #[derive(Clone, Debug, Deserialize)]

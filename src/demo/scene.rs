@@ -85,7 +85,9 @@ impl Scene {
         let shell = shell_layer()?;
         let mut acts = Vec::new();
         for script in SCRIPTS {
-            let commit = github.commit(&repo, script.message).ok_or_else(|| io::Error::other("no repository"))?;
+            let commit = github
+                .commit(&repo, script.message)
+                .ok_or_else(|| io::Error::other("no repository"))?;
             registry.put(script.path, "latest", &build(&script, &shell, &repo, &commit));
             acts.push(Act {
                 image: script.path.parse().map_err(io::Error::other)?,
@@ -102,7 +104,10 @@ impl Scene {
 fn build(script: &Script, shell: &Layer, repo: &RepoName, commit: &CommitSha) -> Image {
     let image = ImageBuilder::for_this_host()
         .layer(shell.clone())
-        .label("org.opencontainers.image.source", &format!("https://github.com/{repo}"))
+        .label(
+            "org.opencontainers.image.source",
+            &format!("https://github.com/{repo}"),
+        )
         .label("org.opencontainers.image.revision", commit.as_str());
     match script.entrypoint {
         Some(tests) => image.script("/tests", tests).entrypoint(&["/tests"]).build(),

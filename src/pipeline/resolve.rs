@@ -1,5 +1,6 @@
 //! From a push to a run: tag → digest, once; image → claims → commit; run found or made.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Pipeline;
@@ -25,7 +26,7 @@ impl From<EngineError> for Setback {
 }
 
 impl Pipeline {
-    pub(super) async fn resolve(&self, lease: &Lease) -> Result<(), JobError> {
+    pub(super) async fn resolve(self: &Arc<Self>, lease: &Lease) -> Result<(), JobError> {
         let push = self.push_of(lease).await?;
         match self.new_run(&push).await? {
             Ok(new) => {
@@ -62,7 +63,7 @@ impl Pipeline {
     }
 
     /// The outer error is ours, the inner one the push's.
-    async fn new_run(&self, push: &PushRecord) -> Result<Result<NewRun, Setback>, JobError> {
+    async fn new_run(self: &Arc<Self>, push: &PushRecord) -> Result<Result<NewRun, Setback>, JobError> {
         let (digest, seen_at) = match self.digest_of(push).await? {
             Ok(resolved) => resolved,
             Err(setback) => return Ok(Err(setback)),
@@ -82,7 +83,12 @@ impl Pipeline {
         }
     }
 
-    async fn trace(&self, push: &PushRecord, index: &Digest, seen_at: UnixMillis) -> Result<NewRun, Setback> {
+    async fn trace(
+        self: &Arc<Self>,
+        push: &PushRecord,
+        index: &Digest,
+        seen_at: UnixMillis,
+    ) -> Result<NewRun, Setback> {
         let engine = self.parts.runner.platform().await?;
         let details = self.resolver.inspect(&push.image, index, &engine).await?;
         // The pull begins beside the look-ups for the commit; the run's own pull joins it.
@@ -111,12 +117,13 @@ impl Pipeline {
         })
     }
 
-    fn pull_ahead(&self, push: &PushRecord, details: &ImageDetails) {
+    fn pull_ahead(self: &Arc<Self>, push: &PushRecord, details: &ImageDetails) {
         let source = self.pull_source(&push.image, &details.digest);
-        let runner = self.parts.runner.clone();
+        let pipeline = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = runner.pull(&source, |_| ()).await {
-                tracing::debug!(%error, "a pull ahead of its run failed; the run tries again");
+            match pipeline.parts.runner.pull(&source, |_| ()).await {
+                Ok(image) => pipeline.remember_image(&source, image.origin).await,
+                Err(error) => tracing::debug!(%error, "a pull ahead of its run failed; the run tries again"),
             }
         });
     }

@@ -95,7 +95,7 @@ impl Pipeline {
 
     async fn trim_images(&self) -> Result<(), SweepError> {
         let engine = self.engine();
-        let held = self.store().images_on(&engine).await.map_err(JobError::from)?;
+        let held = self.store().images_on(engine).await.map_err(JobError::from)?;
         let cached: Vec<CachedImage> = (0..)
             .zip(held)
             .map(|(last_used, image)| CachedImage {
@@ -111,7 +111,7 @@ impl Pipeline {
             .await?;
         for digest in removed {
             self.store()
-                .image_gone(&engine, &digest)
+                .image_gone(engine, &digest)
                 .await
                 .map_err(JobError::from)?;
         }

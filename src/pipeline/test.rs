@@ -11,11 +11,15 @@ use super::worker::JobError;
 use crate::clock::millis;
 use crate::model::{Digest, ImageName, Outcome, RunId, Verdict};
 use crate::runner::{
-    LocalImage, LogSink, Owner, PullError, PullSource, RegistryCredentials, StepEnd, StepTask,
+    LocalImage, LogSink, Origin, Owner, PullError, PullSource, RegistryCredentials, StepEnd, StepTask,
 };
 use crate::store::{HeldImage, Lease, Run, Stage};
 
-/// Beyond the limits of its steps, a container may stand this long before it is past its deadline.
+/// A container is past its deadline after so many times the limits of its run's steps: it may have to wait
+/// for the slots of others first.
+const DEADLINE_FACTOR: u32 = 3;
+
+/// And so much later: what the Engine needs beside the steps.
 const SLACK: Duration = Duration::from_mins(5);
 
 /// How long an image may be missing before it is taken for deleted.
@@ -81,7 +85,13 @@ impl Pipeline {
         };
         let limits = &run.plan.limits;
         let steps = u32::try_from(run.plan.steps.len()).unwrap_or(u32::MAX);
-        let deadline = self.store().clock().now() + millis(limits.timeout.saturating_mul(steps) + SLACK);
+        let deadline = self.store().clock().now()
+            + millis(
+                limits
+                    .timeout
+                    .saturating_mul(steps.saturating_mul(DEADLINE_FACTOR))
+                    + SLACK,
+            );
         let owner = Owner {
             run: run.id,
             attempt: lease.attempts,
@@ -124,13 +134,7 @@ impl Pipeline {
         };
         match pulled {
             Ok(image) => {
-                let held = HeldImage {
-                    digest: run.digest.clone(),
-                    reference: source.reference,
-                };
-                if let Err(error) = self.remember_image(&held).await {
-                    tracing::warn!(%error, digest = %run.digest, "cannot remember an image; it will not be removed by itself");
-                }
+                self.remember_image(&source, image.origin).await;
                 Ok(image)
             }
             Err(error) => Err(self.pull_failed(run, &error)),
@@ -215,17 +219,25 @@ impl Pipeline {
         }
     }
 
-    async fn remember_image(&self, held: &HeldImage) -> Result<(), JobError> {
-        Ok(self.store().image_used(&self.engine(), held).await?)
+    /// Keeps in mind that the Engine holds an image because of us. One that was there before we came is
+    /// somebody else's, and stays.
+    pub(super) async fn remember_image(&self, source: &PullSource, origin: Origin) {
+        let held = HeldImage {
+            digest: source.digest.clone(),
+            reference: source.reference.clone(),
+        };
+        let kept = match origin {
+            Origin::Pulled => self.store().image_pulled(self.engine(), &held).await,
+            Origin::Present => self.store().image_used(self.engine(), &held.digest).await,
+        };
+        if let Err(error) = kept {
+            tracing::warn!(%error, digest = %held.digest, "cannot remember an image; it will not be removed by itself");
+        }
     }
 
     /// The Engine's name in the table of the images that it holds.
-    pub(super) fn engine(&self) -> String {
-        self.parts
-            .docker
-            .host
-            .clone()
-            .unwrap_or_else(|| "default".to_owned())
+    pub(super) fn engine(&self) -> &str {
+        self.parts.runner.host()
     }
 
     /// Puts the run among those that can be stopped at once, until the guard is dropped.

@@ -57,15 +57,17 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// The Engine at `host`, or at `DOCKER_HOST`, or where the platform has it.
+    /// Its address.
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The Engine at `host`, or where the platform has it.
     pub(super) fn new(host: Option<&str>) -> Result<Self, EngineError> {
-        let host = host
-            .map(str::to_owned)
-            .or_else(|| std::env::var("DOCKER_HOST").ok());
         let host = match host {
             None => DEFAULT_HOST.to_owned(),
             Some(path) if path.starts_with('/') => format!("unix://{path}"),
-            Some(host) => host,
+            Some(host) => host.to_owned(),
         };
         let spoken = ["unix://", "npipe://", "tcp://", "http://"];
         if spoken.iter().any(|scheme| host.starts_with(scheme)) {

@@ -111,6 +111,11 @@ impl Runner {
         })
     }
 
+    /// The Engine's address.
+    pub fn host(&self) -> &str {
+        self.engine.host()
+    }
+
     /// What the Engine says about itself, asked anew.
     pub async fn health(&self) -> Result<EngineInfo, EngineError> {
         self.engine.info().await

@@ -17,13 +17,24 @@ pub struct HeldImage {
 }
 
 impl Store {
-    /// The Engine pulled an image for us, or used it again.
-    pub async fn image_used(&self, engine: &str, image: &HeldImage) -> Result<(), StoreError> {
+    /// The Engine pulled an image for us.
+    pub async fn image_pulled(&self, engine: &str, image: &HeldImage) -> Result<(), StoreError> {
         self.db
             .execute(
                 "INSERT INTO images (engine, digest, reference, used_at) VALUES ($1, $2, $3, $4)
                  ON CONFLICT (engine, digest) DO UPDATE SET used_at = excluded.used_at, reference = excluded.reference",
                 args![engine, image.digest.as_str(), image.reference.as_str(), self.clock.now()],
+            )
+            .await
+            .map(drop)
+    }
+
+    /// A run used an image that the Engine held. If it is not ours, nothing is kept in mind.
+    pub async fn image_used(&self, engine: &str, digest: &Digest) -> Result<(), StoreError> {
+        self.db
+            .execute(
+                "UPDATE images SET used_at = $3 WHERE engine = $1 AND digest = $2",
+                args![engine, digest.as_str(), self.clock.now()],
             )
             .await
             .map(drop)

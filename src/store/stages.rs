@@ -57,14 +57,18 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         Self::retry_in(&mut tx, held, at, why).await?;
+        let told: Option<(Option<String>,)> = tx
+            .row("SELECT trouble FROM runs WHERE id = $1", args![run.to_string()])
+            .await?;
         let changed = tx
             .execute(
                 "UPDATE runs SET trouble = $2, trouble_since = COALESCE(trouble_since, $3), stage = 'queued'
-                 WHERE id = $1 AND stage <> 'finished' AND (trouble IS NULL OR trouble <> $2)",
+                 WHERE id = $1 AND stage <> 'finished'",
                 args![run.to_string(), why, self.clock.now()],
             )
             .await?;
-        if changed > 0 {
+        let news = told.is_some_and(|(told,)| told.as_deref() != Some(why));
+        if changed > 0 && news {
             self.note_in(&mut tx, run, why).await?;
             self.want_reports(&mut tx, run).await?;
         }
