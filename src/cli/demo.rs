@@ -104,8 +104,8 @@ impl Stage {
         say(&format!("  pages             {}", self.public_url));
         for act in &self.scene.acts {
             say(&format!(
-                "  commit {:.7}    {}  ({}: {})",
-                act.commit,
+                "  commit {}    {}  ({}: {})",
+                act.commit.short(),
                 self.commit_page(act),
                 act.image.short(),
                 act.about
@@ -208,7 +208,7 @@ impl Stage {
                 unexpected.push(format!("{} has no final check run and status", act.image.short()));
                 continue;
             };
-            say(&format!("  {:.7}  {}", act.commit, self.commit_page(act)));
+            say(&format!("  {}  {}", act.commit.short(), self.commit_page(act)));
             say(&format!(
                 "           check run  hubcheck / {:<20} {conclusion:<16} {title}",
                 act.image.short()

@@ -131,8 +131,11 @@ impl Runner {
     fn notes_open_files(&self, error: &EngineError, task: &StepTask<'_>) -> bool {
         let refused =
             matches!(error, EngineError::Refused { message, .. } if message.contains("setting rlimit"));
-        let wanted = sandbox::open_files(task.plan.profile);
-        refused && self.open_files.fetch_min(wanted, Ordering::Relaxed) > wanted
+        if refused {
+            self.open_files
+                .fetch_min(sandbox::open_files(task.plan.profile), Ordering::Relaxed);
+        }
+        refused
     }
 
     async fn sandbox(&self, task: &StepTask<'_>) -> Result<Sandbox, EngineError> {

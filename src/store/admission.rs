@@ -213,6 +213,10 @@ impl Store {
         )
         .await?;
         self.open_reports(tx, run).await?;
+        if let Some(verdict) = &new.settled {
+            self.finish_in(tx, run, verdict).await?;
+            return Ok(run);
+        }
         self.wake(
             tx,
             NewJob {

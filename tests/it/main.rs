@@ -4,6 +4,7 @@
     reason = "in a test's helpers, too, a failure is to end the test"
 )]
 
+mod cli;
 mod github;
 mod registry;
 mod runner;
@@ -13,3 +14,4 @@ mod runner_upkeep;
 mod server;
 mod store;
 mod support;
+mod whole;

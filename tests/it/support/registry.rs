@@ -44,6 +44,11 @@ impl Registry {
         &self.address
     }
 
+    /// Does it ask for an account?
+    pub(crate) fn is_guarded(&self) -> bool {
+        self.guarded
+    }
+
     /// The image of this name in this registry.
     pub(crate) fn image(&self, path: &str) -> ImageName {
         format!("{}/{path}", self.address).parse().unwrap()

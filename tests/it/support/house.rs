@@ -1,0 +1,282 @@
+//! The whole bot in this process, over a real registry and the real Engine; only GitHub is simulated.
+
+use std::time::Duration;
+
+use hubcheck::config::{Config, ImageBinding};
+use hubcheck::demo::github::{CheckRun, GitHub, SimulatedApp, Status};
+use hubcheck::demo::images::{Image, ImageBuilder};
+use hubcheck::hooks::{HookKeys, Sender};
+use hubcheck::model::{CommitSha, DeliveryId, Digest, RepoName, Visibility};
+use hubcheck::runner::CachedImage;
+use hubcheck::service::{Environment, Service};
+use hubcheck::store::PushRecord;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+use super::images::busybox_layer;
+use super::registry::{PASSWORD, Registry, USERNAME};
+
+/// How long a verdict may take on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The operator's token.
+pub(crate) const ADMIN: &str = "the operator's own token";
+
+/// The image, and the repository that it is bound to.
+pub(crate) const IMAGE: &str = "acme/app";
+
+/// A bot with all that surrounds it.
+pub(crate) struct House {
+    pub(crate) github: GitHub,
+    pub(crate) registry: Registry,
+    pub(crate) service: Service,
+    pub(crate) url: String,
+    pub(crate) repo: RepoName,
+    pub(crate) client: reqwest::Client,
+    keys: HookKeys,
+    _folder: TempDir,
+}
+
+/// What GitHub shows on a commit in the end.
+pub(crate) struct Shown {
+    pub(crate) check: CheckRun,
+    pub(crate) status: Status,
+}
+
+impl Shown {
+    pub(crate) fn conclusion(&self) -> (&str, &str) {
+        (
+            self.check.conclusion.as_deref().unwrap_or("none"),
+            &self.status.state,
+        )
+    }
+
+    pub(crate) fn summary(&self) -> &str {
+        self.check.summary.as_deref().unwrap_or_default()
+    }
+}
+
+impl House {
+    /// A public repository and a public image.
+    pub(crate) async fn open() -> Self {
+        Self::build(Visibility::Public, Registry::start()).await
+    }
+
+    /// A private repository and a public image.
+    pub(crate) async fn with_private_repo() -> Self {
+        Self::build(Visibility::Private, Registry::start()).await
+    }
+
+    /// A public repository and a private image.
+    pub(crate) async fn with_private_image() -> Self {
+        Self::build(Visibility::Public, Registry::start_guarded()).await
+    }
+
+    async fn build(visibility: Visibility, registry: Registry) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let github = GitHub::start(SimulatedApp::default()).await.unwrap();
+        let repo: RepoName = IMAGE.parse().unwrap();
+        github.add_repo(&repo, visibility);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let secret = SecretString::from("the key of the hook URLs");
+        let keys = HookKeys::new(std::slice::from_ref(&secret), &[].into()).unwrap();
+
+        let mut config = Config::defaults();
+        config.public_url.clone_from(&url);
+        config.admin_listen = "off".to_owned();
+        config.store = format!("sqlite://{}", folder.path().join("hubcheck.db").display());
+        config.shutdown_grace = Duration::from_millis(100);
+        config.hooks.secret = vec![secret];
+        config.github = github.config().unwrap();
+        config.web.admin_token = Some(SecretString::from(ADMIN));
+        config.docker.host = std::env::var("DOCKER_HOST").ok();
+        config.images = vec![ImageBinding {
+            name: IMAGE.parse().unwrap(),
+            repo: repo.clone(),
+            env: [].into(),
+            mask: None,
+        }];
+        let mirror = hubcheck::config::Registry {
+            endpoint: Some(format!("http://{}", registry.host()).parse().unwrap()),
+            username: registry.is_guarded().then(|| USERNAME.to_owned()),
+            password: registry.is_guarded().then(|| SecretString::from(PASSWORD)),
+            allow: Vec::new(),
+        };
+        config.registries.insert("docker.io".to_owned(), mirror);
+        let environment = Environment {
+            listener: Some(listener),
+            ..Environment::default()
+        };
+        let service = Service::start(config, environment).await.unwrap();
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(Duration::from_secs(20))
+            .build()
+            .unwrap();
+        Self {
+            github,
+            registry,
+            service,
+            url,
+            repo,
+            client,
+            keys,
+            _folder: folder,
+        }
+    }
+
+    /// Commits, and builds an image that says so, whose entrypoint is `tests`.
+    pub(crate) fn build_image(&self, message: &str, tests: &str) -> (CommitSha, Image) {
+        let commit = self.github.commit(&self.repo, message).unwrap();
+        let image = labelled(&commit, tests);
+        (commit, image)
+    }
+
+    /// Pushes an image under a tag, and says so as Docker Hub does.
+    pub(crate) async fn push(&self, tag: &str, image: &Image) -> Digest {
+        let digest = self.registry.push(IMAGE, tag, image).await;
+        let answer = self.announce(tag).await;
+        assert_eq!(answer["decision"], "queued", "{answer}");
+        digest
+    }
+
+    /// Docker Hub's webhook for a tag.
+    pub(crate) async fn announce(&self, tag: &str) -> Value {
+        self.post(&self.hook(), today(tag).to_string()).await
+    }
+
+    /// The URL that Docker Hub posts to.
+    pub(crate) fn hook(&self) -> String {
+        format!("{}/hooks/dockerhub/{}", self.url, self.token())
+    }
+
+    pub(crate) fn token(&self) -> String {
+        self.keys.token(Sender::Dockerhub, &IMAGE.parse().unwrap())
+    }
+
+    pub(crate) async fn post(&self, url: &str, body: String) -> Value {
+        let answer = self.client.post(url).body(body).send().await.unwrap();
+        assert_eq!(answer.status(), 202, "{}", answer.text().await.unwrap());
+        answer.json().await.unwrap()
+    }
+
+    /// Hands an event of the simulated GitHub's to the bot.
+    pub(crate) async fn deliver(&self, event: hubcheck::demo::github::Webhook) {
+        let status = event.post(&format!("{}/hooks/github", self.url)).await.unwrap();
+        assert_eq!(status, 202);
+    }
+
+    /// Waits until the `count`th check run on a commit is completed and the status is final.
+    pub(crate) async fn shown(&self, commit: &CommitSha, count: usize) -> Shown {
+        let seen = |github: &GitHub| {
+            let checks = github.check_runs(&self.repo, commit);
+            let done = checks.iter().filter(|check| check.conclusion.is_some()).count();
+            let check = checks.last()?.clone();
+            let status = github.statuses(&self.repo, commit).into_iter().next()?;
+            (done >= count && check.conclusion.is_some() && status.state != "pending")
+                .then_some(Shown { check, status })
+        };
+        self.github
+            .wait_for(PATIENCE, seen)
+            .await
+            .unwrap_or_else(|not_seen| panic!("{not_seen}"))
+    }
+
+    /// Waits until the pushes of a delivery stand where `seen` wants them.
+    pub(crate) async fn pushes(
+        &self,
+        delivery: &Value,
+        seen: impl Fn(&PushRecord) -> bool,
+    ) -> Vec<PushRecord> {
+        let id: DeliveryId = delivery["delivery"].as_str().unwrap().parse().unwrap();
+        let search = async {
+            loop {
+                let bell = self.service.store().bell().notified();
+                let pushes = self.service.store().pushes_of(id).await.unwrap();
+                if pushes.iter().all(&seen) {
+                    return pushes;
+                }
+                // Not every change rings: look again soon.
+                let _ = tokio::time::timeout(Duration::from_millis(50), bell).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, search)
+            .await
+            .expect("the push does not get there")
+    }
+
+    pub(crate) async fn page(&self, path: &str) -> (u16, String) {
+        let answer = self
+            .client
+            .get(format!("{}{path}", self.url))
+            .send()
+            .await
+            .unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    pub(crate) async fn operators_json(&self, path: &str) -> Value {
+        let request = self.client.get(format!("{}{path}", self.url)).bearer_auth(ADMIN);
+        request.send().await.unwrap().json().await.unwrap()
+    }
+
+    /// Ends it all, and removes what was pulled.
+    pub(crate) async fn close(self) {
+        let runner = self.service.runner().clone();
+        let held = self.service.store().images_on(runner.host()).await.unwrap();
+        let pulled: Vec<CachedImage> = held
+            .into_iter()
+            .map(|image| CachedImage {
+                reference: image.reference,
+                digest: image.digest,
+                last_used: 0,
+            })
+            .collect();
+        self.service.stop().await;
+        runner.keep_images_within(&pulled, 0).await.unwrap();
+    }
+}
+
+/// An image that says that it was built from `commit`, whose entrypoint is `tests`.
+pub(crate) fn labelled(commit: &CommitSha, tests: &str) -> Image {
+    plain(tests)
+        .label("org.opencontainers.image.revision", commit.as_str())
+        .build()
+}
+
+/// An image with busybox, whose entrypoint is `tests`.
+pub(crate) fn plain(tests: &str) -> ImageBuilder {
+    ImageBuilder::for_this_host()
+        .layer(busybox_layer().expect("busybox-static is not installed: run `./test`, which installs it"))
+        .script("/tests", &format!("#!/bin/sh\n{tests}\n"))
+        .entrypoint(&["/tests"])
+}
+
+/// What Docker Hub posts today.
+pub(crate) fn today(tag: &str) -> Value {
+    json!({
+        "callback_url": "https://registry.hub.docker.com/u/acme/app/hook/2f1a/",
+        "push_data": { "pusher": "wile", "pushed_at": 1_790_000_000, "tag": tag, "images": [],
+            "media_type": "application/vnd.oci.image.manifest.v1+json" },
+        "repository": { "status": "Active", "namespace": "acme", "name": "app", "repo_name": "acme/app",
+            "repo_url": "https://hub.docker.com/r/acme/app", "description": "", "full_description": null,
+            "star_count": 0, "is_private": false, "is_trusted": false, "is_official": false, "owner": "acme",
+            "date_created": 1_780_000_000 },
+    })
+}
+
+/// What Docker Hub posted in 2014: images, and no tag.
+pub(crate) fn of_2014() -> Value {
+    json!({
+        "push_data": { "pushed_at": 1.417_566_161e9, "images": ["imagehash1", "imagehash2"], "pusher": "trustedbuilder" },
+        "callback_url": "https://registry.hub.docker.com/u/acme/app/hook/2i5e3gj1bi354asb3f05gchi4ccjg0gas/",
+        "repository": { "status": "Active", "description": "", "is_trusted": true, "full_description": null,
+            "repo_url": "https://registry.hub.docker.com/u/acme/app/", "owner": "acme", "is_official": false,
+            "is_private": false, "name": "app", "namespace": "acme", "star_count": "0", "comment_count": "0",
+            "date_created": 1.417_494_799e9, "dockerfile": "FROM scratch", "repo_name": "acme/app" },
+    })
+}
