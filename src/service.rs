@@ -81,47 +81,27 @@ pub struct Service {
 impl Service {
     /// Starts everything that `config` speaks of. The listeners are bound when this returns.
     pub async fn start(config: Config, environment: Environment) -> Result<Self, StartError> {
+        let Environment {
+            docker_login_file,
+            clock,
+            listener,
+        } = environment;
         let github = github(&config)?;
-        let registry = RegistryClient::new(
-            &config.registries,
-            &config.net,
-            environment.docker_login_file.clone(),
-        )
-        .map_err(|error| StartError::Configuration(error.to_string()))?;
+        let registry = RegistryClient::new(&config.registries, &config.net, docker_login_file)
+            .map_err(|error| StartError::Configuration(error.to_string()))?;
         let lock = lock(&config)?;
-        let store = Store::open(&config.store, environment.clock.clone()).await?;
+        let store = Store::open(&config.store, clock.clone()).await?;
         // Whoever held a lease is gone: we hold the lock.
         store.release_leases().await?;
-        let instance = store.instance().await?;
-        let runner = Runner::connect(&config.docker, instance, environment.clock)
+        let runner = Runner::connect(&config.docker, store.instance().await?, clock)
             .map_err(|error| StartError::Configuration(error.to_string()))?;
-        let public = match environment.listener {
-            Some(listener) => listener,
-            None => bind(&config.listen, "listen").await?,
-        };
-        let admin = match config.admin_listen.as_str() {
-            "off" => None,
-            address => Some(bind(address, "admin_listen").await?),
-        };
+        let (public, admin) = listeners(&config, listener).await?;
+        let address = local(&public)?;
+        let admin_address = admin.as_ref().map(local).transpose()?;
 
-        let page_keys = PageKeys::new(&store.secret(PAGE_SECRET).await?);
-        let links = PageLinks::new(&config.public_url, page_keys.clone());
-        let metrics = Arc::new(Metrics::default());
+        let grace = config.shutdown_grace;
         let (seen, surroundings) = watch::channel(Surroundings::default());
-        let web = Arc::new(web::Parts {
-            store: store.clone(),
-            intake: Intake::start(store.clone()),
-            hook_keys: hook_keys(&config, &store).await?,
-            github_secrets: config.github.webhook_secret.clone(),
-            bindings: Bindings::new(&config.images),
-            page_keys,
-            links: links.clone(),
-            admin_token: config.web.admin_token.clone(),
-            max_body: usize::try_from(config.hooks.max_body).unwrap_or(usize::MAX),
-            https: config.public_url.starts_with("https://"),
-            surroundings,
-            metrics: metrics.clone(),
-        });
+        let web = Arc::new(web_parts(&config, &store, surroundings).await?);
         let pipeline = Pipeline::new(pipeline::Parts {
             store: store.clone(),
             runner: runner.clone(),
@@ -130,15 +110,13 @@ impl Service {
             github,
             docker: config.docker,
             images: config.images,
-            links,
+            links: web.links.clone(),
             retention: config.retention,
-            metrics,
+            metrics: web.metrics.clone(),
         });
 
         let stop = CancellationToken::new();
         let servers = TaskTracker::new();
-        let address = local(&public)?;
-        let admin_address = admin.as_ref().map(local).transpose()?;
         let limits = server::ConnectionLimits::default;
         servers.spawn(server::serve(
             public,
@@ -151,7 +129,6 @@ impl Service {
         }
         servers.spawn(look_around(pipeline.clone(), seen, stop.clone()));
         let workers = Workers::start(&pipeline);
-        let grace = config.shutdown_grace;
         Ok(Self {
             address,
             admin_address,
@@ -198,6 +175,29 @@ impl Service {
     }
 }
 
+/// What the handlers work with.
+async fn web_parts(
+    config: &Config,
+    store: &Store,
+    surroundings: watch::Receiver<Surroundings>,
+) -> Result<web::Parts, StartError> {
+    let page_keys = PageKeys::new(&store.secret(PAGE_SECRET).await?);
+    Ok(web::Parts {
+        store: store.clone(),
+        intake: Intake::start(store.clone()),
+        hook_keys: hook_keys(config, store).await?,
+        github_secrets: config.github.webhook_secret.clone(),
+        bindings: Bindings::new(&config.images),
+        links: PageLinks::new(&config.public_url, page_keys.clone()),
+        page_keys,
+        admin_token: config.web.admin_token.clone(),
+        max_body: usize::try_from(config.hooks.max_body).unwrap_or(usize::MAX),
+        https: config.public_url.starts_with("https://"),
+        surroundings,
+        metrics: Arc::new(Metrics::default()),
+    })
+}
+
 fn github(config: &Config) -> Result<GitHub, StartError> {
     if config.github.webhook_secret.is_empty() {
         return Err(StartError::Configuration(
@@ -242,6 +242,22 @@ fn lock(config: &Config) -> Result<File, StartError> {
     }
 }
 
+/// Where the world and where the operator reach us.
+async fn listeners(
+    config: &Config,
+    bound: Option<TcpListener>,
+) -> Result<(TcpListener, Option<TcpListener>), StartError> {
+    let public = match bound {
+        Some(listener) => listener,
+        None => bind(&config.listen, "listen").await?,
+    };
+    let admin = match config.admin_listen.as_str() {
+        "off" => None,
+        address => Some(bind(address, "admin_listen").await?),
+    };
+    Ok((public, admin))
+}
+
 async fn bind(address: &str, key: &str) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|error| {
         StartError::Outside(format!(
@@ -258,7 +274,7 @@ fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
 
 async fn look_around(pipeline: Arc<Pipeline>, seen: watch::Sender<Surroundings>, stop: CancellationToken) {
     loop {
-        let Some(around) = stop.run_until_cancelled(pipeline.look_around()).await else {
+        let Some(around) = stop.run_until_cancelled(Box::pin(pipeline.look_around())).await else {
             return;
         };
         seen.send_replace(around);

@@ -9,12 +9,11 @@ use super::{Common, LogFormat};
 
 /// Starts the log. A command that is not a service speaks for itself, and logs only what went wrong.
 pub(super) fn start(common: &Common, service: bool) {
-    let ours = match (common.quiet, common.verbose, service) {
-        (true, ..) => "error",
-        (false, 0, true) | (false, 1, false) => "info",
-        (false, 0, false) => "error",
-        (false, 1, true) | (false, 2, false) => "debug",
-        (false, ..) => "trace",
+    let ours = match (common.quiet, common.verbose + u8::from(service)) {
+        (true, _) | (false, 0) => "error",
+        (false, 1) => "info",
+        (false, 2) => "debug",
+        (false, _) => "trace",
     };
     // Libraries log addresses and headers below warnings: they may hold secrets, and stay out.
     let filter = EnvFilter::builder()

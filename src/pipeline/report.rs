@@ -13,7 +13,7 @@ use super::story::Told;
 use super::worker::JobError;
 use crate::clock::millis;
 use crate::github::{CheckRunId, GithubError, Refused};
-use crate::model::{CheckState, InstallationId};
+use crate::model::{CheckState, InstallationId, RunId};
 use crate::report::shortened;
 use crate::store::{DueCheck, DueStatus, Lease};
 
@@ -88,37 +88,39 @@ impl Pipeline {
             tracing::warn!(run.id = %due.run, "GitHub refused a check run, sending it in short");
             outcome = self.put_check(lease, due, &told, &shortened(&wanted)).await?;
         }
-        match outcome {
-            Ok(id) => {
-                self.store().check_sent(lease, due, id.0).await?;
-                Ok(Sent::Settled)
-            }
+        let error = match (outcome, due.github_id) {
+            (Ok(id), _) => return self.check_settled(lease, due, id.0).await,
             // A verdict of ours stands there already: an earlier answer was lost.
-            Err(GithubError::Unprocessable {
-                refused: Refused::Completed,
-                ..
-            }) if due.github_id.is_some() => {
+            (
+                Err(GithubError::Unprocessable {
+                    refused: Refused::Completed,
+                    ..
+                }),
+                Some(id),
+            ) => {
+                return self.check_settled(lease, due, id).await;
+            }
+            (Err(error), _) => error,
+        };
+        match judge(&error, due.failures, lease.retries) {
+            Judged::Halt(wait) => Ok(Sent::Halt(wait, error.to_string())),
+            Judged::Again => {
+                self.look_again(&error, &told).await;
+                self.store().check_refused(lease, due, None).await?;
+                Ok(Sent::Again)
+            }
+            Judged::Park => {
                 self.store()
-                    .check_sent(lease, due, due.github_id.unwrap_or_default())
+                    .check_refused(lease, due, Some(&parked(due.run, &error)))
                     .await?;
                 Ok(Sent::Settled)
             }
-            Err(error) => match judge(&error, due.failures, lease.retries) {
-                Judged::Halt(wait) => Ok(Sent::Halt(wait, error.to_string())),
-                Judged::Again => {
-                    self.moved(&error, &told).await;
-                    self.store().check_refused(lease, due, None).await?;
-                    Ok(Sent::Again)
-                }
-                Judged::Park => {
-                    tracing::error!(run.id = %due.run, %error, "GitHub does not take a check run");
-                    self.store()
-                        .check_refused(lease, due, Some(&error.to_string()))
-                        .await?;
-                    Ok(Sent::Settled)
-                }
-            },
         }
+    }
+
+    async fn check_settled(&self, lease: &Lease, due: &DueCheck, id: i64) -> Result<Sent, JobError> {
+        self.store().check_sent(lease, due, id).await?;
+        Ok(Sent::Settled)
     }
 
     /// Creates or updates the check run; the outer error is ours, the inner one GitHub's.
@@ -199,14 +201,13 @@ impl Pipeline {
         match judge(error, due.failures, lease.retries) {
             Judged::Halt(wait) => Ok(Sent::Halt(wait, error.to_string())),
             Judged::Again => {
-                self.moved(error, told).await;
+                self.look_again(error, told).await;
                 self.store().status_refused(lease, due, None).await?;
                 Ok(Sent::Again)
             }
             Judged::Park => {
-                tracing::error!(run.id = %due.run, %error, "GitHub does not take a status");
                 self.store()
-                    .status_refused(lease, due, Some(&error.to_string()))
+                    .status_refused(lease, due, Some(&parked(due.run, error)))
                     .await?;
                 Ok(Sent::Settled)
             }
@@ -214,23 +215,32 @@ impl Pipeline {
     }
 
     /// The repository may have another name or installation by now.
-    async fn moved(&self, error: &GithubError, told: &Told) {
+    async fn look_again(&self, error: &GithubError, told: &Told) {
         if !matches!(error, GithubError::Moved(_) | GithubError::NotFound(_)) {
             return;
         }
         let repo = &told.run().source.repo;
         self.parts.github.forget_installation(&repo.name);
-        match self.parts.github.repo(&repo.name).await {
-            Ok(now) if now.id == repo.id => {
-                if let Err(error) = self.store().repo_seen(&now).await {
-                    tracing::warn!(%error, repo.name = %repo.name, "cannot keep a repository's new name");
-                }
-            }
-            // Another repository has the name now: nothing of ours belongs there.
-            Ok(_) => tracing::warn!(repo.name = %repo.name, "the name belongs to another repository now"),
-            Err(error) => tracing::warn!(%error, repo.name = %repo.name, "cannot look a repository up again"),
+        let seen = match self.parts.github.repo(&repo.name).await {
+            Ok(now) if now.id == repo.id => self
+                .store()
+                .repo_seen(&now)
+                .await
+                .map_err(|error| error.to_string()),
+            // Nothing of ours belongs there.
+            Ok(_) => Err("its name belongs to another repository now".to_owned()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(why) = seen {
+            tracing::warn!(repo.name = %repo.name, why, "cannot look a repository up again");
         }
     }
+}
+
+/// Why a write is given up, told to the log on the way.
+fn parked(run: RunId, error: &GithubError) -> String {
+    tracing::error!(run.id = %run, %error, "GitHub does not take what a run is to show");
+    error.to_string()
 }
 
 /// What a refusal means for the write.

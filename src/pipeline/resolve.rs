@@ -121,9 +121,8 @@ impl Pipeline {
         let source = self.pull_source(&push.image, &details.digest);
         let pipeline = self.clone();
         tokio::spawn(async move {
-            match pipeline.parts.runner.pull(&source, |_| ()).await {
-                Ok(image) => pipeline.remember_image(&source, image.origin).await,
-                Err(error) => tracing::debug!(%error, "a pull ahead of its run failed; the run tries again"),
+            if let Err(error) = pipeline.bring(&source).await {
+                tracing::debug!(%error, "a pull ahead of its run failed; the run tries again");
             }
         });
     }

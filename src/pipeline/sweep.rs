@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Pipeline;
 use super::worker::JobError;
+use crate::clock::millis;
 use crate::model::RunId;
 use crate::runner::CachedImage;
 use crate::store::JobKind;
@@ -42,21 +43,21 @@ impl Pipeline {
     pub(super) async fn sweep(self: Arc<Self>, closing: CancellationToken) {
         let mut ticks = interval(INTERVAL);
         let mut purged = Instant::now();
-        loop {
-            tokio::select! {
-                _ = ticks.tick() => {}
-                () = closing.cancelled() => return,
-            }
+        while closing.run_until_cancelled(ticks.tick()).await.is_some() {
             if let Err(error) = self.sweep_once().await {
                 tracing::warn!(%error, "the sweep did not get through; the next one will try again");
             }
             if purged.elapsed() > PURGE_INTERVAL {
                 purged = Instant::now();
-                match self.store().purge(self.parts.retention).await {
-                    Ok(gone) => tracing::info!(gone.runs, gone.deliveries, "what is old was forgotten"),
-                    Err(error) => tracing::warn!(%error, "cannot forget what is old"),
-                }
+                self.purge().await;
             }
+        }
+    }
+
+    async fn purge(&self) {
+        match self.store().purge(self.parts.retention).await {
+            Ok(gone) => tracing::info!(gone.runs, gone.deliveries, "what is old was forgotten"),
+            Err(error) => tracing::warn!(%error, "cannot forget what is old"),
         }
     }
 
@@ -109,9 +110,10 @@ impl Pipeline {
             .runner
             .keep_images_within(&cached, self.parts.docker.image_cache)
             .await?;
+        let before = self.store().clock().now() - millis(self.parts.docker.pull_timeout);
         for digest in removed {
             self.store()
-                .image_gone(engine, &digest)
+                .image_gone(engine, &digest, before)
                 .await
                 .map_err(JobError::from)?;
         }

@@ -11,9 +11,9 @@ use super::worker::JobError;
 use crate::clock::millis;
 use crate::model::{Digest, ImageName, Outcome, RunId, Verdict};
 use crate::runner::{
-    LocalImage, LogSink, Origin, Owner, PullError, PullSource, RegistryCredentials, StepEnd, StepTask,
+    LocalImage, LogSink, Owner, PullError, PullSource, RegistryCredentials, StepEnd, StepTask,
 };
-use crate::store::{HeldImage, Lease, Run, Stage};
+use crate::store::{HeldImage, Lease, Run, Stage, StoreError};
 
 /// A container is past its deadline after so many times the limits of its run's steps: it may have to wait
 /// for the slots of others first.
@@ -128,16 +128,9 @@ impl Pipeline {
 
     async fn pull(&self, run: &Run, stop: &CancellationToken) -> Result<LocalImage, End> {
         let source = self.pull_source(&run.image, &run.digest);
-        let pulled = tokio::select! {
-            pulled = self.parts.runner.pull(&source, |_| ()) => pulled,
-            () = stop.cancelled() => return Err(End::Stopped),
-        };
-        match pulled {
-            Ok(image) => {
-                self.remember_image(&source, image.origin).await;
-                Ok(image)
-            }
-            Err(error) => Err(self.pull_failed(run, &error)),
+        tokio::select! {
+            brought = self.bring(&source) => brought.map_err(|error| self.pull_failed(run, &error)),
+            () = stop.cancelled() => Err(End::Stopped),
         }
     }
 
@@ -219,19 +212,27 @@ impl Pipeline {
         }
     }
 
-    /// Keeps in mind that the Engine holds an image because of us. One that was there before we came is
-    /// somebody else's, and stays.
-    pub(super) async fn remember_image(&self, source: &PullSource, origin: Origin) {
-        let held = HeldImage {
-            digest: source.digest.clone(),
-            reference: source.reference.clone(),
-        };
-        let kept = match origin {
-            Origin::Pulled => self.store().image_pulled(self.engine(), &held).await,
-            Origin::Present => self.store().image_used(self.engine(), &held.digest).await,
-        };
-        if let Err(error) = kept {
-            tracing::warn!(%error, digest = %held.digest, "cannot remember an image; it will not be removed by itself");
+    /// Brings an image to the Engine, unless it is there.
+    ///
+    /// That it is there because of us is noted before the pull: one that is killed amid it must not leave
+    /// an image that nobody ever removes. What was there before we came is somebody else's, and stays.
+    pub(super) async fn bring(&self, source: &PullSource) -> Result<LocalImage, PullError> {
+        let runner = &self.parts.runner;
+        if runner.local_image(&source.name()).await?.is_some() {
+            self.noted(self.store().image_used(self.engine(), &source.digest).await);
+        } else {
+            let held = HeldImage {
+                digest: source.digest.clone(),
+                reference: source.reference.clone(),
+            };
+            self.noted(self.store().image_pulled(self.engine(), &held).await);
+        }
+        runner.pull(source, |_| ()).await
+    }
+
+    fn noted(&self, noted: Result<(), StoreError>) {
+        if let Err(error) = noted {
+            tracing::warn!(%error, engine = self.engine(), "cannot note an image; it will not be removed by itself");
         }
     }
 

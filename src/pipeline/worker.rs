@@ -23,7 +23,7 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_secs(2);
 
 /// Claims without success before a job is given up: it may be what ends the process.
-const MAX_TRIES: i64 = 5;
+const MAX_TRIES: i64 = 10;
 
 /// What ends a job before its handler has written its end.
 #[derive(Debug, thiserror::Error)]
@@ -100,9 +100,8 @@ struct Handle {
 /// pull meanwhile.
 fn slots(kind: JobKind, concurrency: usize) -> usize {
     match kind {
-        JobKind::Resolve => 8,
         JobKind::Test => concurrency + 2,
-        JobKind::Report => 8,
+        JobKind::Resolve | JobKind::Report => 8,
         JobKind::GithubEvent => 2,
     }
 }
@@ -159,25 +158,19 @@ async fn perform(pipeline: Arc<Pipeline>, lease: Lease, abandon: CancellationTok
     let outcome = work.await;
     heart.abort();
     pipeline.parts.metrics.job_done(lease.kind, begun.elapsed());
-    let why = match outcome {
-        Ok(Ok(())) => return,
-        Ok(Err(JobError::Store(StoreError::LeaseLost))) => {
-            tracing::debug!(job.kind = lease.kind.as_str(), job.subject = %lease.subject, "the job is somebody else's by now");
-            return;
+    let written = match outcome {
+        // Its handler wrote its end, or it is somebody else's by now.
+        Ok(Ok(()) | Err(JobError::Store(StoreError::LeaseLost))) => Ok(()),
+        Ok(Err(JobError::Stopping)) => pipeline.store().hand_back(&lease).await,
+        Ok(Err(error)) => pipeline.note_failure(&lease, &error.to_string()).await,
+        Err(panic) => {
+            pipeline
+                .note_failure(&lease, &format!("the job panicked: {panic}"))
+                .await
         }
-        Ok(Err(JobError::Stopping)) => {
-            if let Err(error) = pipeline.store().hand_back(&lease).await {
-                tracing::error!(%error, job.subject = %lease.subject, "cannot hand back a job; its lease will run out");
-            }
-            return;
-        }
-        Ok(Err(error)) => error.to_string(),
-        Err(panic) => format!("the job panicked: {panic}"),
     };
-    tracing::error!(job.kind = lease.kind.as_str(), job.subject = %lease.subject, tries = lease.tries, error = %why, "a job failed");
-    let at = pipeline.store().clock().now() + millis(pause(lease.tries));
-    if let Err(error) = pipeline.store().fail(&lease, at, &why).await {
-        tracing::error!(%error, job.subject = %lease.subject, "cannot note the failure; the lease will run out");
+    if let Err(error) = written {
+        tracing::error!(%error, job.subject = %lease.subject, "cannot give a job back; its lease will run out");
     }
 }
 
@@ -213,6 +206,15 @@ async fn beat(pipeline: Arc<Pipeline>, lease: Lease, stop: CancellationToken) {
 }
 
 impl Pipeline {
+    async fn note_failure(&self, lease: &Lease, why: &str) -> Result<(), StoreError> {
+        tracing::error!(
+            job.kind = lease.kind.as_str(), job.subject = %lease.subject, tries = lease.tries, error = why,
+            "a job failed"
+        );
+        let at = self.store().clock().now() + millis(pause(lease.tries));
+        self.store().fail(lease, at, why).await
+    }
+
     /// A job that was claimed again and again without getting anywhere ends where a person can see it.
     async fn give_up(&self, lease: &Lease) -> Result<(), JobError> {
         let why =

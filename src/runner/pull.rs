@@ -46,6 +46,13 @@ pub struct PullSource {
     pub credentials: Option<RegistryCredentials>,
 }
 
+impl PullSource {
+    /// What the Engine calls the image once it holds it.
+    pub fn name(&self) -> String {
+        format!("{}@{}", self.reference, self.digest)
+    }
+}
+
 /// How far a pull is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PullProgress {
@@ -127,7 +134,7 @@ impl Runner {
         source: &PullSource,
         progress: impl Fn(PullProgress) + Send + Sync,
     ) -> Result<LocalImage, PullError> {
-        let name = format!("{}@{}", source.reference, source.digest);
+        let name = source.name();
         if let Some(image) = self.engine.image(&name).await? {
             return self.fit(image).await;
         }

@@ -4,6 +4,7 @@ use sqlx::FromRow;
 
 use super::db::args;
 use super::{Store, StoreError};
+use crate::clock::UnixMillis;
 use crate::model::Digest;
 
 /// An image on an Engine.
@@ -50,12 +51,17 @@ impl Store {
             .await
     }
 
-    /// An Engine holds an image no more.
-    pub async fn image_gone(&self, engine: &str, digest: &Digest) -> Result<(), StoreError> {
+    /// An Engine holds an image no more, unless it was wanted since `before`: then it may be on its way.
+    pub async fn image_gone(
+        &self,
+        engine: &str,
+        digest: &Digest,
+        before: UnixMillis,
+    ) -> Result<(), StoreError> {
         self.db
             .execute(
-                "DELETE FROM images WHERE engine = $1 AND digest = $2",
-                args![engine, digest.as_str()],
+                "DELETE FROM images WHERE engine = $1 AND digest = $2 AND used_at < $3",
+                args![engine, digest.as_str(), before],
             )
             .await
             .map(drop)

@@ -246,10 +246,15 @@ impl Store {
     }
 
     /// Takes every lease from a process that is gone. Only for a store that one process serves.
+    ///
+    /// One of these jobs may be what ended it. Each that was tried before waits longer, so that the one to
+    /// blame is not tried again and again at once, and the innocent are not given up with it.
     pub async fn release_leases(&self) -> Result<u64, StoreError> {
         self.db
             .execute(
-                "UPDATE jobs SET owner = NULL, run_at = $1 WHERE owner IS NOT NULL AND done_at IS NULL",
+                "UPDATE jobs SET owner = NULL,
+                    run_at = $1 + CASE WHEN tries < 2 THEN 0 ELSE tries * tries * 1000 END
+                 WHERE owner IS NOT NULL AND done_at IS NULL",
                 args![self.clock.now()],
             )
             .await

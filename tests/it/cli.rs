@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 /// How long any of it may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(3);
 
-fn hubcheck(folder: &Path) -> Command {
+pub(crate) fn hubcheck(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hubcheck"));
     command
         .current_dir(folder)
@@ -24,7 +24,7 @@ fn hubcheck(folder: &Path) -> Command {
     command
 }
 
-async fn run(command: &mut Command) -> (Option<i32>, String, String) {
+pub(crate) async fn run(command: &mut Command) -> (Option<i32>, String, String) {
     let done = tokio::time::timeout(PATIENCE, command.output())
         .await
         .expect("it does not end");
@@ -47,7 +47,7 @@ fn folder_with(config: &str) -> TempDir {
 }
 
 /// A configuration that serves, against this GitHub.
-fn serving(github: &GitHub, listen: &str) -> String {
+pub(crate) fn serving(github: &GitHub, listen: &str) -> String {
     let app = SimulatedApp::default();
     format!(
         "listen = \"{listen}\"\nadmin_listen = \"off\"\n[github]\napp_id = {}\nprivate_key = '''{DEMO_PRIVATE_KEY}'''\n\
@@ -169,7 +169,7 @@ async fn the_demo_shows_three_verdicts_and_exits() {
 }
 
 /// `serve`, once it says that it serves.
-async fn serving_child(folder: &Path) -> Child {
+pub(crate) async fn serving_child(folder: &Path) -> Child {
     let mut child = hubcheck(folder)
         .arg("serve")
         .stderr(Stdio::piped())

@@ -86,7 +86,7 @@ impl House {
 
         let mut config = Config::defaults();
         config.public_url.clone_from(&url);
-        config.admin_listen = "off".to_owned();
+        "off".clone_into(&mut config.admin_listen);
         config.store = format!("sqlite://{}", folder.path().join("hubcheck.db").display());
         config.shutdown_grace = Duration::from_millis(100);
         config.hooks.secret = vec![secret];
@@ -248,12 +248,13 @@ pub(crate) fn labelled(commit: &CommitSha, tests: &str) -> Image {
         .build()
 }
 
-/// An image with busybox, whose entrypoint is `tests`.
+/// An image with busybox, whose entrypoint is `tests`; unlike every other, so that no test removes another's.
 pub(crate) fn plain(tests: &str) -> ImageBuilder {
     ImageBuilder::for_this_host()
         .layer(busybox_layer().expect("busybox-static is not installed: run `./test`, which installs it"))
         .script("/tests", &format!("#!/bin/sh\n{tests}\n"))
         .entrypoint(&["/tests"])
+        .label("unique", &uuid::Uuid::now_v7().to_string())
 }
 
 /// What Docker Hub posts today.

@@ -1,0 +1,247 @@
+//! Nothing is lost: the program is killed again and again, and every delivery that it answered ends in one
+//! verdict.
+
+use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::query_parameters::{
+    ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder,
+};
+use futures_util::FutureExt;
+use hubcheck::clock::Clock;
+use hubcheck::config::Config;
+use hubcheck::demo::github::{GitHub, SimulatedApp};
+use hubcheck::model::{CommitSha, RepoName, Visibility};
+use hubcheck::runner::{CachedImage, Runner};
+use hubcheck::store::Store;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tempfile::TempDir;
+
+use crate::cli::{hubcheck, run, serving, serving_child};
+use crate::support::house::{IMAGE, labelled, today};
+use crate::support::registry::Registry;
+
+/// How often the program is killed.
+const KILLS: u32 = 20;
+
+/// Images pushed between two kills.
+const BURST: u32 = 3;
+
+/// The latest moment of a kill, counted from the start of the burst.
+const LATEST_KILL: Duration = Duration::from_millis(900);
+
+/// How long the verdicts may take once nobody kills any more.
+const PATIENCE: Duration = Duration::from_mins(4);
+
+struct Scene {
+    github: GitHub,
+    registry: Registry,
+    repo: RepoName,
+    folder: TempDir,
+    hook: String,
+    client: reqwest::Client,
+    /// What was answered 202.
+    promised: HashSet<CommitSha>,
+}
+
+#[tokio::test]
+async fn every_delivery_that_was_answered_ends_in_one_verdict_over_twenty_kills() {
+    let mut scene = Scene::set().await;
+    let told = AssertUnwindSafe(scene.play()).catch_unwind().await;
+    let left = scene.clean_up().await;
+    if let Err(panic) = told {
+        std::panic::resume_unwind(panic);
+    }
+    assert_eq!(left, Vec::<String>::new());
+}
+
+impl Scene {
+    async fn set() -> Self {
+        let github = GitHub::start(SimulatedApp::default()).await.unwrap();
+        let repo: RepoName = IMAGE.parse().unwrap();
+        github.add_repo(&repo, Visibility::Public);
+        let registry = Registry::start();
+        let folder = tempfile::tempdir().unwrap();
+        // The same port over all starts: free now, and nobody else's by all likelihood.
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let config = format!(
+            "public_url = \"http://127.0.0.1:{port}\"\nshutdown_grace = \"1s\"\n{}\
+             [[image]]\nname = \"{IMAGE}\"\nrepo = \"{repo}\"\n[registry.\"docker.io\"]\nendpoint = \"http://{}\"\n",
+            serving(&github, &format!("127.0.0.1:{port}")),
+            registry.host(),
+        );
+        std::fs::write(folder.path().join("hubcheck.toml"), config).unwrap();
+        let (code, hook, stderr) = run(hubcheck(folder.path()).args(["hook-url", IMAGE])).await;
+        assert_eq!(code, Some(0), "{stderr}");
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_secs(10))
+            .build()
+            .unwrap();
+        let hook = hook.trim().to_owned();
+        Self {
+            github,
+            registry,
+            repo,
+            folder,
+            hook,
+            client,
+            promised: HashSet::new(),
+        }
+    }
+
+    async fn play(&mut self) {
+        let seed = rand::random();
+        println!("the moments of the kills come from the seed {seed}");
+        let mut moments = StdRng::seed_from_u64(seed);
+        for round in 0..KILLS {
+            let pushed = self.prepare(round).await;
+            let mut bot = serving_child(self.folder.path()).await;
+            let kill_after = LATEST_KILL.mul_f64(moments.random());
+            let mut burst = Box::pin(self.burst(pushed));
+            // The kill comes when it comes: amid the answers, the pulls, the tests or the reports.
+            let answered = tokio::time::timeout(kill_after, &mut burst).await;
+            if answered.is_ok() {
+                tokio::time::sleep(kill_after).await;
+            }
+            bot.kill().await.unwrap();
+            let answered = match answered {
+                Ok(answered) => answered,
+                Err(_) => burst.as_mut().await,
+            };
+            drop(burst);
+            self.promised.extend(answered);
+        }
+        assert!(!self.promised.is_empty(), "nothing was answered at all");
+        let mut bot = serving_child(self.folder.path()).await;
+        self.all_kept().await;
+        let pid = bot.id().unwrap().to_string();
+        tokio::process::Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .await
+            .unwrap();
+        assert_eq!(bot.wait().await.unwrap().code(), Some(0));
+    }
+
+    /// Pushes some images, each built from a commit of its own.
+    async fn prepare(&self, round: u32) -> Vec<(String, CommitSha)> {
+        let mut pushed = Vec::new();
+        for number in 0..BURST {
+            let tag = format!("r{round}-{number}");
+            let commit = self.github.commit(&self.repo, &tag).unwrap();
+            self.registry
+                .push(IMAGE, &tag, &labelled(&commit, "echo fine"))
+                .await;
+            pushed.push((tag, commit));
+        }
+        pushed
+    }
+
+    /// Says at once that they were pushed, twice of each, and returns the commits of those that were answered.
+    async fn burst(&self, pushed: Vec<(String, CommitSha)>) -> Vec<CommitSha> {
+        let said = pushed.into_iter().map(async |(tag, commit)| {
+            let mut promised = false;
+            for _ in 0..2 {
+                let answer = self
+                    .client
+                    .post(&self.hook)
+                    .body(today(&tag).to_string())
+                    .send()
+                    .await;
+                promised |= answer.is_ok_and(|answer| answer.status() == 202);
+            }
+            promised.then_some(commit)
+        });
+        futures_util::future::join_all(said)
+            .await
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    /// Exactly one final check run and one final status on every promised commit, and nothing pending.
+    async fn all_kept(&self) {
+        let kept = |github: &GitHub| {
+            let done = |commit: &&CommitSha| {
+                let checks = github.check_runs(&self.repo, commit);
+                let status = github.statuses(&self.repo, commit).into_iter().next();
+                checks.iter().any(|check| check.conclusion.is_some())
+                    && status.is_some_and(|status| status.state != "pending")
+            };
+            self.promised.iter().all(|commit| done(&commit)).then_some(())
+        };
+        self.github
+            .wait_for(PATIENCE, kept)
+            .await
+            .unwrap_or_else(|_| panic!("not every promise is kept"));
+        let mut states: HashMap<(String, String), u32> = HashMap::new();
+        for commit in &self.promised {
+            let checks = self.github.check_runs(&self.repo, commit);
+            assert_eq!(checks.len(), 1, "{commit}: {checks:#?}");
+            let statuses = self.github.statuses(&self.repo, commit);
+            let finals = statuses.iter().filter(|status| status.state != "pending").count();
+            assert_eq!(finals, 1, "{commit}: {statuses:#?}");
+            if checks[0].conclusion.as_deref() != Some("success") {
+                println!("{commit}: {:?}", checks[0].title);
+            }
+            let state = (checks[0].conclusion.clone().unwrap(), statuses[0].state.clone());
+            *states.entry(state).or_default() += 1;
+        }
+        println!("{} promises, all kept: {states:?}", self.promised.len());
+        let all_green = HashMap::from([(
+            ("success".to_owned(), "success".to_owned()),
+            states.values().sum(),
+        )]);
+        assert_eq!(states, all_green);
+    }
+
+    /// Removes what was pulled, and names what else carries the store's name on the Engine.
+    async fn clean_up(&self) -> Vec<String> {
+        let url = format!("sqlite://{}", self.folder.path().join("hubcheck.db").display());
+        let store = Store::open(&url, Clock::default()).await.unwrap();
+        let instance = store.instance().await.unwrap();
+        let docker = Config::defaults().docker;
+        let runner = Runner::connect(&docker, instance, Clock::default()).unwrap();
+        let held = store.images_on(runner.host()).await.unwrap();
+        let pulled: Vec<CachedImage> = held
+            .into_iter()
+            .map(|image| CachedImage {
+                reference: image.reference,
+                digest: image.digest,
+                last_used: 0,
+            })
+            .collect();
+        runner.keep_images_within(&pulled, 0).await.unwrap();
+
+        let docker = Docker::connect_with_defaults().unwrap();
+        let ours = HashMap::from([("label".to_owned(), vec![format!("hubcheck.instance={instance}")])]);
+        let containers = ListContainersOptionsBuilder::default()
+            .all(true)
+            .filters(&ours)
+            .build();
+        let containers = docker.list_containers(Some(containers)).await.unwrap();
+        let networks = ListNetworksOptionsBuilder::default().filters(&ours).build();
+        let networks = docker.list_networks(Some(networks)).await.unwrap();
+        let volumes = ListVolumesOptionsBuilder::default().filters(&ours).build();
+        let volumes = docker
+            .list_volumes(Some(volumes))
+            .await
+            .unwrap()
+            .volumes
+            .unwrap_or_default();
+        let containers = containers.into_iter().filter_map(|container| container.id);
+        let networks = networks.into_iter().filter_map(|network| network.name);
+        containers
+            .chain(networks)
+            .chain(volumes.into_iter().map(|volume| volume.name))
+            .collect()
+    }
+}
