@@ -112,6 +112,8 @@ CREATE TABLE checks (
     -- A create was begun: until an id stands beside it, its outcome is unknown.
     begun_at BIGINT,
     github_id BIGINT,
+    -- A fingerprint of what was sent last.
+    shown TEXT,
     failures BIGINT NOT NULL DEFAULT 0,
     parked TEXT
 );
@@ -127,6 +129,8 @@ CREATE TABLE statuses (
     wanted BIGINT NOT NULL,
     sent BIGINT NOT NULL DEFAULT 0,
     begun_at BIGINT,
+    -- A fingerprint of what was sent last.
+    shown TEXT,
     failures BIGINT NOT NULL DEFAULT 0,
     parked TEXT,
     PRIMARY KEY (repo_id, commit_sha, context)

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::Pipeline;
@@ -13,7 +14,7 @@ use super::story::Told;
 use super::worker::JobError;
 use crate::clock::millis;
 use crate::github::{CheckRunId, GithubError, Refused};
-use crate::model::{CheckState, InstallationId, RunId};
+use crate::model::{CheckState, Digest, InstallationId, RunId};
 use crate::report::shortened;
 use crate::store::{DueCheck, DueStatus, Lease};
 
@@ -77,6 +78,10 @@ impl Pipeline {
     async fn send_check(&self, lease: &Lease, due: &DueCheck) -> Result<Sent, JobError> {
         let told = self.read_story(due.run).await?;
         let wanted = self.check_of(&told);
+        let shown = fingerprint(&wanted);
+        if let (Some(id), true) = (due.github_id, due.shown.as_ref() == Some(&shown)) {
+            return self.check_settled(lease, due, id, &shown).await;
+        }
         let mut outcome = self.put_check(lease, due, &told, &wanted).await?;
         if matches!(
             &outcome,
@@ -89,7 +94,7 @@ impl Pipeline {
             outcome = self.put_check(lease, due, &told, &shortened(&wanted)).await?;
         }
         let error = match (outcome, due.github_id) {
-            (Ok(id), _) => return self.check_settled(lease, due, id.0).await,
+            (Ok(id), _) => return self.check_settled(lease, due, id.0, &shown).await,
             // A verdict of ours stands there already: an earlier answer was lost.
             (
                 Err(GithubError::Unprocessable {
@@ -98,7 +103,7 @@ impl Pipeline {
                 }),
                 Some(id),
             ) => {
-                return self.check_settled(lease, due, id).await;
+                return self.check_settled(lease, due, id, &shown).await;
             }
             (Err(error), _) => error,
         };
@@ -118,8 +123,14 @@ impl Pipeline {
         }
     }
 
-    async fn check_settled(&self, lease: &Lease, due: &DueCheck, id: i64) -> Result<Sent, JobError> {
-        self.store().check_sent(lease, due, id).await?;
+    async fn check_settled(
+        &self,
+        lease: &Lease,
+        due: &DueCheck,
+        id: i64,
+        shown: &str,
+    ) -> Result<Sent, JobError> {
+        self.store().check_sent(lease, due, id, shown).await?;
         Ok(Sent::Settled)
     }
 
@@ -162,9 +173,12 @@ impl Pipeline {
     async fn send_status(&self, lease: &Lease, due: &DueStatus) -> Result<Sent, JobError> {
         let told = self.read_story(due.run).await?;
         let Some(wanted) = self.status_of(&told) else {
-            self.store().status_sent(lease, due).await?;
-            return Ok(Sent::Settled);
+            return self.status_settled(lease, due, "").await;
         };
+        let shown = fingerprint(&wanted);
+        if due.shown.as_ref() == Some(&shown) {
+            return self.status_settled(lease, due, &shown).await;
+        }
         let source = &told.run().source;
         let github = &self.parts.github;
         if due.begun {
@@ -172,9 +186,8 @@ impl Pipeline {
                 .latest_status(&source.repo, &source.commit, &wanted.context)
                 .await
             {
-                Ok(Some(shown)) if shown == wanted => {
-                    self.store().status_sent(lease, due).await?;
-                    return Ok(Sent::Settled);
+                Ok(Some(there)) if there == wanted => {
+                    return self.status_settled(lease, due, &shown).await;
                 }
                 Ok(_) => {}
                 Err(error) => return self.status_refused(lease, due, &told, &error).await,
@@ -183,12 +196,14 @@ impl Pipeline {
         self.store().status_begun(lease, due).await?;
         self.parts.metrics.github_write();
         match github.create_status(&source.repo, &source.commit, &wanted).await {
-            Ok(()) => {
-                self.store().status_sent(lease, due).await?;
-                Ok(Sent::Settled)
-            }
+            Ok(()) => self.status_settled(lease, due, &shown).await,
             Err(error) => self.status_refused(lease, due, &told, &error).await,
         }
+    }
+
+    async fn status_settled(&self, lease: &Lease, due: &DueStatus, shown: &str) -> Result<Sent, JobError> {
+        self.store().status_sent(lease, due, shown).await?;
+        Ok(Sent::Settled)
     }
 
     async fn status_refused(
@@ -235,6 +250,14 @@ impl Pipeline {
             tracing::warn!(repo.name = %repo.name, why, "cannot look a repository up again");
         }
     }
+}
+
+/// Tells one state from another. What is read for a version may be newer than it: then the next version is
+/// shown already, and is not written again.
+fn fingerprint(state: &impl Serialize) -> String {
+    Digest::of(&serde_json::to_vec(state).expect("a state is plain data"))
+        .short()
+        .to_owned()
 }
 
 /// Why a write is given up, told to the log on the way.

@@ -23,6 +23,8 @@ pub struct DueCheck {
     pub github_id: Option<i64>,
     /// A create was begun whose outcome is not known.
     pub begun: bool,
+    /// A fingerprint of what was sent last.
+    pub shown: Option<String>,
     /// Refusals so far.
     pub failures: i64,
 }
@@ -41,6 +43,8 @@ pub struct DueStatus {
     pub wanted: i64,
     /// A write was begun whose outcome is not known.
     pub begun: bool,
+    /// A fingerprint of what was sent last.
+    pub shown: Option<String>,
     /// Refusals so far.
     pub failures: i64,
 }
@@ -141,7 +145,7 @@ impl Store {
     ) -> Result<Vec<DueCheck>, StoreError> {
         self.db
             .rows(
-                "SELECT c.run_id AS run, c.wanted, c.github_id, c.begun_at IS NOT NULL AS begun, c.failures
+                "SELECT c.run_id AS run, c.wanted, c.github_id, c.begun_at IS NOT NULL AS begun, c.shown, c.failures
                  FROM checks AS c JOIN runs AS r ON r.id = c.run_id
                  WHERE c.installation_id = $1 AND c.sent < c.wanted AND c.parked IS NULL
                  ORDER BY CASE WHEN r.stage = 'finished' THEN 0 ELSE 1 END, c.run_id LIMIT $2",
@@ -158,7 +162,7 @@ impl Store {
     ) -> Result<Vec<DueStatus>, StoreError> {
         self.db
             .rows(
-                "SELECT s.run_id AS run, s.repo_id, s.commit_sha, s.context, s.wanted, s.begun_at IS NOT NULL AS begun,
+                "SELECT s.run_id AS run, s.repo_id, s.commit_sha, s.context, s.wanted, s.begun_at IS NOT NULL AS begun, s.shown,
                     s.failures
                  FROM statuses AS s JOIN runs AS r ON r.id = s.run_id
                  WHERE s.installation_id = $1 AND s.sent < s.wanted AND s.parked IS NULL
@@ -180,11 +184,17 @@ impl Store {
     }
 
     /// GitHub shows the version that was wanted, under this number.
-    pub async fn check_sent(&self, held: &Lease, check: &DueCheck, github_id: i64) -> Result<(), StoreError> {
+    pub async fn check_sent(
+        &self,
+        held: &Lease,
+        check: &DueCheck,
+        github_id: i64,
+        shown: &str,
+    ) -> Result<(), StoreError> {
         let mut tx = self.guarded(held).await?;
         tx.execute(
-            "UPDATE checks SET sent = $2, github_id = $3, failures = 0 WHERE run_id = $1",
-            args![check.run.to_string(), check.wanted, github_id],
+            "UPDATE checks SET sent = $2, github_id = $3, shown = $4, failures = 0 WHERE run_id = $1",
+            args![check.run.to_string(), check.wanted, github_id, shown],
         )
         .await?;
         tx.commit().await
@@ -247,16 +257,17 @@ impl Store {
     }
 
     /// GitHub shows the version that was wanted.
-    pub async fn status_sent(&self, held: &Lease, status: &DueStatus) -> Result<(), StoreError> {
+    pub async fn status_sent(&self, held: &Lease, status: &DueStatus, shown: &str) -> Result<(), StoreError> {
         let mut tx = self.guarded(held).await?;
         tx.execute(
-            "UPDATE statuses SET sent = $4, begun_at = NULL, failures = 0
+            "UPDATE statuses SET sent = $4, shown = $5, begun_at = NULL, failures = 0
              WHERE repo_id = $1 AND commit_sha = $2 AND context = $3",
             args![
                 status.repo_id,
                 status.commit_sha.as_str(),
                 status.context.as_str(),
-                status.wanted
+                status.wanted,
+                shown
             ],
         )
         .await?;

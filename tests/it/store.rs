@@ -472,8 +472,16 @@ async fn only_what_changed_is_due_at_github_and_verdicts_come_first() {
 
     shelf.store.check_begun(&report, &due[0]).await.unwrap();
     assert!(shelf.store.due_checks(installation, 10).await.unwrap()[0].begun);
-    shelf.store.check_sent(&report, &due[0], 9).await.unwrap();
-    shelf.store.status_sent(&report, &statuses[0]).await.unwrap();
+    shelf
+        .store
+        .check_sent(&report, &due[0], 9, "shown")
+        .await
+        .unwrap();
+    shelf
+        .store
+        .status_sent(&report, &statuses[0], "shown")
+        .await
+        .unwrap();
     let left = shelf.store.due_checks(installation, 10).await.unwrap();
     assert_eq!(left.iter().map(|check| check.run).collect::<Vec<_>>(), [runs[0]]);
     assert!(
@@ -513,7 +521,11 @@ async fn what_is_old_is_forgotten_but_not_what_github_waits_for() {
     );
     let report = shelf.store.claim(JobKind::Report, LEASE).await.unwrap().unwrap();
     let due = shelf.store.due_checks(InstallationId(42), 1).await.unwrap();
-    shelf.store.check_sent(&report, &due[0], 1).await.unwrap();
+    shelf
+        .store
+        .check_sent(&report, &due[0], 1, "shown")
+        .await
+        .unwrap();
     let purged = shelf.store.purge(day).await.unwrap();
     assert_eq!((purged.runs, purged.deliveries), (1, 1));
     assert!(shelf.store.log(run).await.unwrap().is_empty());
