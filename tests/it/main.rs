@@ -13,3 +13,4 @@ mod runner_upkeep;
 mod server;
 mod store;
 mod support;
+mod web;

@@ -2,5 +2,7 @@
 
 pub(crate) mod engine;
 pub(crate) mod images;
+pub(crate) mod openapi;
 pub(crate) mod registry;
 pub(crate) mod store;
+pub(crate) mod web;
