@@ -46,7 +46,7 @@ pub(crate) struct House {
     pub(crate) page_keys: PageKeys,
     pub(crate) links: PageLinks,
     pub(crate) metrics: Router,
-    router: Router,
+    pub(crate) router: Router,
     _surroundings: watch::Sender<Surroundings>,
 }
 
