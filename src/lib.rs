@@ -19,6 +19,7 @@ pub mod github;
 pub mod hooks;
 pub mod metrics;
 pub mod model;
+pub mod net;
 pub mod pipeline;
 pub mod plan;
 pub mod registry;

@@ -204,7 +204,7 @@ fn github(config: &Config) -> Result<GitHub, StartError> {
             "`github.webhook_secret` is missing: set it to what the App's webhook is signed with".to_owned(),
         ));
     }
-    GitHub::new(&config.github).map_err(|error| StartError::Configuration(error.to_string()))
+    GitHub::new(&config.github, &config.net).map_err(|error| StartError::Configuration(error.to_string()))
 }
 
 /// The keys of the hook URLs: the configuration's, else the store's own.

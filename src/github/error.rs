@@ -10,6 +10,7 @@ use super::limits;
 use super::transport::{Answer, Request};
 use super::wire;
 use crate::model::RepoName;
+use crate::net::CaFileError;
 
 /// Letters of a message of GitHub that are kept.
 const EXCERPT: usize = 300;
@@ -41,6 +42,9 @@ pub enum SetupError {
     /// The API's address cannot be used.
     #[error("`github.api_url` cannot be used: {0}")]
     ApiUrl(String),
+    /// The operator's certificates cannot be used.
+    #[error(transparent)]
+    CaFile(#[from] CaFileError),
     /// TLS cannot be set up on this machine.
     #[error("the client for GitHub cannot be made: {0}")]
     Client(String),

@@ -30,7 +30,9 @@ use serde::{Deserialize, Serialize};
 pub use app_key::KeyError;
 pub use error::{GithubError, Refused, SetupError};
 
+use crate::config;
 use crate::model::{CommitSha, InstallationId, Repo, RepoName};
+use crate::net;
 use tokens::Tokens;
 use transport::{Answer, Api, Request};
 
@@ -95,16 +97,16 @@ struct Inner {
 }
 
 impl GitHub {
-    /// Reads the App's key and makes the client; asks GitHub nothing yet. Proxies come from the
-    /// environment. Must be called within a Tokio runtime.
-    pub fn new(config: &crate::config::Github) -> Result<Self, SetupError> {
-        Self::with_http(config, reqwest::Client::builder(), TIMEOUT)
+    /// Reads the App's key and makes the client; asks GitHub nothing yet. Must be called within a
+    /// Tokio runtime.
+    pub fn new(config: &config::Github, net: &config::Net) -> Result<Self, SetupError> {
+        Self::with_http(config, net::client_builder(net)?, TIMEOUT)
     }
 
     /// The same over connections of the caller's making (certificates, proxies), and with another
     /// patience than 10 seconds for each answer.
     pub fn with_http(
-        config: &crate::config::Github,
+        config: &config::Github,
         http: reqwest::ClientBuilder,
         timeout: Duration,
     ) -> Result<Self, SetupError> {

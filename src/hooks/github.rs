@@ -89,21 +89,31 @@ pub enum GithubEvent {
     },
 }
 
-/// Was `body` signed with one of `secrets`? `header` is the value of `X-Hub-Signature-256`:
-/// `sha256=` and 64 hexadecimal digits. Takes the same time wherever a signature differs.
-pub fn verify_signature(secrets: &[SecretString], header: &str, body: &[u8]) -> bool {
-    let mut signature = [0; 32];
-    let well_formed = header
-        .strip_prefix("sha256=")
-        .is_some_and(|digits| hex::decode_to_slice(digits, &mut signature).is_ok());
-    well_formed
-        && secrets.iter().any(|secret| {
+/// The signature of a body, as it was sent: whose it is, nobody knows yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Signature([u8; 32]);
+
+impl Signature {
+    /// Reads `X-Hub-Signature-256`: `sha256=` and 64 hexadecimal digits in lower case, as GitHub
+    /// writes them. `None`: no body can have that signature.
+    pub fn read(header: &str) -> Option<Self> {
+        let digits = header.strip_prefix("sha256=")?;
+        let mut signature = [0; 32];
+        hex::decode_to_slice(digits, &mut signature).ok()?;
+        let lower = !digits.bytes().any(|digit| digit.is_ascii_uppercase());
+        lower.then_some(Self(signature))
+    }
+
+    /// Was `body` signed with one of `secrets`? Takes the same time wherever a signature differs.
+    pub fn signs(&self, secrets: &[SecretString], body: &[u8]) -> bool {
+        secrets.iter().any(|secret| {
             Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes())
                 .expect("HMAC takes keys of any length")
                 .chain_update(body)
-                .verify_slice(&signature)
+                .verify_slice(&self.0)
                 .is_ok()
         })
+    }
 }
 
 /// Reads a verified body; `event` is the value of `X-GitHub-Event`.

@@ -25,6 +25,33 @@ impl Profile {
             Self::Strict => "strict",
         }
     }
+
+    /// The capabilities that are left: all others are dropped. Entrypoints of databases and the like
+    /// change owners and drop privileges themselves.
+    pub fn capabilities(self) -> &'static [&'static str] {
+        match self {
+            Self::Compatible => &[
+                "CHOWN",
+                "DAC_OVERRIDE",
+                "FOWNER",
+                "FSETID",
+                "KILL",
+                "NET_BIND_SERVICE",
+                "SETGID",
+                "SETUID",
+            ],
+            Self::Strict => &[],
+        }
+    }
+
+    /// Options of the memory-backed file systems at `/tmp` and at the image's volumes, where the root
+    /// file system is read-only; `None`: it can be written to.
+    pub fn tmpfs(self) -> Option<&'static str> {
+        match self {
+            Self::Compatible => None,
+            Self::Strict => Some("rw,nosuid,nodev,size=256m"),
+        }
+    }
 }
 
 /// What a container can reach.

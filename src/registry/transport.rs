@@ -2,17 +2,16 @@
 
 use std::error::Error as _;
 use std::net::IpAddr;
-use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use reqwest::{Certificate, Client, ClientBuilder, Response};
+use reqwest::{Client, ClientBuilder, Response};
 use url::Url;
 
 use super::place::{Place, address, is_loopback, is_metadata, is_public};
 use super::{SetupError, body};
-use crate::config;
+use crate::{config, net};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -58,20 +57,17 @@ pub(super) struct Transport {
 
 impl Transport {
     pub(super) fn new(net: &config::Net) -> Result<Self, SetupError> {
-        let roots = net.ca_file.as_deref().map_or(Ok(Vec::new()), certificates)?;
         let build = |builder: ClientBuilder| {
             builder
-                .user_agent(concat!("hubcheck/", env!("CARGO_PKG_VERSION")))
                 .connect_timeout(CONNECT_TIMEOUT)
                 // Redirects are followed below, by our own rules.
                 .redirect(reqwest::redirect::Policy::none())
-                .tls_certs_merge(roots.clone())
                 .build()
                 .map_err(|error| SetupError::Client(error.to_string()))
         };
         Ok(Self {
-            world: build(Client::builder())?,
-            loopback: build(Client::builder().no_proxy())?,
+            world: build(net::client_builder(net)?)?,
+            loopback: build(net::client_builder(net)?.no_proxy())?,
             timeout: REQUEST_TIMEOUT,
         })
     }
@@ -121,20 +117,6 @@ impl Transport {
         }
         builder.send().await.map_err(|error| explain(&error))
     }
-}
-
-/// The certificates in a file.
-fn certificates(path: &Path) -> Result<Vec<Certificate>, SetupError> {
-    let unusable = |reason: String| SetupError::File {
-        path: path.display().to_string(),
-        reason,
-    };
-    let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
-    let certificates = Certificate::from_pem_bundle(&pem).unwrap_or_default();
-    if certificates.is_empty() {
-        return Err(unusable("there is no certificate in PEM form in it".to_owned()));
-    }
-    Ok(certificates)
 }
 
 /// Says what broke, without the address: signed addresses are secrets.
@@ -274,15 +256,5 @@ mod tests {
             panic!("no answer");
         };
         assert_eq!(reason, "no whole answer within 50ms");
-    }
-
-    #[test]
-    fn a_file_without_certificates_is_named() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let net = config::Net {
-            ca_file: Some(file.path().to_owned()),
-        };
-        let error = Transport::new(&net).err().unwrap().to_string();
-        assert!(error.contains(&file.path().display().to_string()), "{error}");
     }
 }

@@ -8,7 +8,10 @@ mod markdown;
 mod reproduce;
 mod summary;
 mod text;
+mod words;
 
 pub use limited::{limited_bytes, limited_chars};
 pub use markdown::plain as plain_text;
+pub use reproduce::{Subject, reproduce_line};
 pub use text::{Log, Standing, Story, check_name, check_state, shortened, status_context, status_state};
+pub use words::{binding_in_words, evidence_in_words, fate_in_words, outcome_in_words};

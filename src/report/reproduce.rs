@@ -1,31 +1,33 @@
 //! The command that repeats a step on anybody's machine, with the bounds that were really set.
 
-use crate::model::{Digest, ImageName, Network, Plan, Platform, Profile, Step, StepKind};
-
-/// What the `compatible` profile leaves of the capabilities.
-const COMPATIBLE_CAPABILITIES: [&str; 8] = [
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "NET_BIND_SERVICE",
-    "SETGID",
-    "SETUID",
-];
+use crate::model::{Cause, Digest, ImageName, Network, Plan, Platform, Step, StepKind, Verdict};
 
 /// What a step was run on.
-pub(super) struct Subject<'a> {
-    pub(super) image: &'a ImageName,
-    pub(super) digest: &'a Digest,
-    pub(super) platform: &'a Platform,
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The image.
+    pub image: &'a ImageName,
+    /// The manifest that was tested.
+    pub digest: &'a Digest,
+    /// What it was run on.
+    pub platform: &'a Platform,
+}
+
+/// The line that repeats the first step that did not pass, or else the first one; `None` for a plan
+/// without steps.
+pub fn reproduce_line(subject: &Subject<'_>, plan: &Plan, verdict: Option<&Verdict>) -> Option<String> {
+    let results = || verdict.iter().flat_map(|verdict| &verdict.steps);
+    let failed =
+        |step: &&Step| results().any(|result| result.name == step.name && result.cause != Cause::Passed);
+    let step = plan.steps.iter().find(failed).or(plan.steps.first())?;
+    Some(command(subject, plan, step))
 }
 
 /// The `docker run` line of `step`.
 ///
 /// Environment variables are named without their values, which may be secrets: `docker run` takes
 /// them from where it is called.
-pub(super) fn command(subject: &Subject<'_>, plan: &Plan, step: &Step) -> String {
+fn command(subject: &Subject<'_>, plan: &Plan, step: &Step) -> String {
     let StepKind::Run {
         args,
         entrypoint,
@@ -48,7 +50,7 @@ pub(super) fn command(subject: &Subject<'_>, plan: &Plan, step: &Step) -> String
     if let Some(program) = program {
         flag("--entrypoint", program);
     }
-    if plan.profile == Profile::Strict {
+    if plan.profile.tmpfs().is_some() {
         words.push("--read-only".to_owned());
     }
     words.push(quoted(&format!("{}@{}", subject.image, subject.digest)));
@@ -71,13 +73,11 @@ fn bounds(plan: &Plan, flag: &mut impl FnMut(&str, &str)) {
     flag("--pids-limit", &limits.pids.to_string());
     flag("--security-opt", "no-new-privileges:true");
     flag("--cap-drop", "ALL");
-    match plan.profile {
-        Profile::Compatible => {
-            for capability in COMPATIBLE_CAPABILITIES {
-                flag("--cap-add", capability);
-            }
-        }
-        Profile::Strict => flag("--tmpfs", "/tmp:rw,nosuid,nodev,size=256m"),
+    for capability in plan.profile.capabilities() {
+        flag("--cap-add", capability);
+    }
+    if let Some(options) = plan.profile.tmpfs() {
+        flag("--tmpfs", &format!("/tmp:{options}"));
     }
 }
 

@@ -3,15 +3,14 @@
 //! Its sections are written in the order of their worth, each only if it has room, and the log gets
 //! what is left: whatever an image says of itself, the verdict stands.
 
-use crate::model::{
-    Binding, Bytes, Cause, Elapsed, Evidence, Fate, JudgedClaim, Limits, Outcome, Plan, Step, Verdict,
-};
+use crate::model::{Bytes, Cause, Elapsed, JudgedClaim, Limits, Plan, Verdict};
 
 use super::limited::limited_bytes;
 use super::log::{LAST_LINES, last_lines_block};
 use super::markdown::{code_block, code_cell, code_span, prose};
-use super::reproduce::{self, Subject};
+use super::reproduce::{Subject, reproduce_line};
 use super::text::{Log, Standing, Story};
+use super::words::{binding_in_words, evidence_in_words, fate_in_words, outcome_in_words};
 
 /// GitHub's bound.
 const MAX_BYTES: usize = 65_535;
@@ -39,7 +38,7 @@ pub(super) fn write(story: &Story<'_>) -> String {
         section
     };
     let failure = fitting(verdict.and_then(first_failure));
-    let command = fitting(verdict.and(reproduce(story, verdict)));
+    let command = fitting(verdict.and_then(|verdict| reproduce(story, verdict)));
     let steps = fitting(story.plan.map(|plan| steps(plan, verdict)));
     let claims = fitting(claims(story.claims));
     let log = match verdict {
@@ -54,7 +53,9 @@ fn headline(story: &Story<'_>) -> String {
         Standing::Queued => ("Queued", "waiting for its turn".to_owned()),
         Standing::Running => ("In progress", "the image's tests are running".to_owned()),
         Standing::Retrying { trouble } => ("Trying again", bounded_prose(trouble)),
-        Standing::Judged { verdict, .. } => (outcome_word(verdict.outcome), bounded_prose(&verdict.title)),
+        Standing::Judged { verdict, .. } => {
+            (outcome_in_words(verdict.outcome), bounded_prose(&verdict.title))
+        }
     };
     let mut headline = format!("**{word}**: {text}\n\n");
     if let Standing::Judged {
@@ -69,17 +70,6 @@ fn headline(story: &Story<'_>) -> String {
         headline.extend(["This is attempt ", &attempt, ": the run was started again.\n\n"]);
     }
     headline
-}
-
-fn outcome_word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Passed => "Passed",
-        Outcome::Failed => "Failed",
-        Outcome::TimedOut => "Timed out",
-        Outcome::ActionRequired => "Action required",
-        Outcome::Trouble => "Could not be tested",
-        Outcome::Cancelled => "Cancelled",
-    }
 }
 
 /// Names, digests and tags are checked by their types: none can hold a backtick or a `|`.
@@ -122,25 +112,6 @@ fn facts(story: &Story<'_>) -> String {
         .filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| [*name, value.as_str()]);
     table(["", ""], rows)
-}
-
-fn evidence_in_words(evidence: Evidence) -> &'static str {
-    match evidence {
-        Evidence::Verified => "a signature that was verified names this commit",
-        Evidence::Built => "the builder itself recorded this commit",
-        Evidence::Claimed => "an annotation or a label of the image names this commit; nothing proves it",
-        Evidence::Inferred => "a tag, a short SHA or a Git ref leads to this commit",
-        Evidence::None => "nothing names a commit",
-        Evidence::Conflict => "what the image says names different commits",
-    }
-}
-
-fn binding_in_words(binding: Binding) -> &'static str {
-    match binding {
-        Binding::Operator => "the operator's configuration lets this image speak for this repository",
-        Binding::Declared => "a file on the default branch lets this image speak for this repository",
-        Binding::None => "nothing lets this image speak for this repository",
-    }
 }
 
 fn steps(plan: &Plan, verdict: Option<&Verdict>) -> String {
@@ -193,24 +164,13 @@ fn log(log: Log<'_>, room: usize) -> String {
     }
 }
 
-/// The line that repeats the first step that failed, or else the first one.
-fn reproduce(story: &Story<'_>, verdict: Option<&Verdict>) -> Option<String> {
-    let plan = story.plan?;
-    let failed = |step: &&Step| {
-        verdict.is_some_and(|verdict| {
-            verdict
-                .steps
-                .iter()
-                .any(|result| result.name == step.name && result.cause != Cause::Passed)
-        })
-    };
-    let step = plan.steps.iter().find(failed).or(plan.steps.first())?;
+fn reproduce(story: &Story<'_>, verdict: &Verdict) -> Option<String> {
     let subject = Subject {
         image: story.image,
         digest: story.digest,
         platform: story.platform,
     };
-    let command = reproduce::command(&subject, plan, step);
+    let command = reproduce_line(&subject, story.plan?, Some(verdict))?;
     Some(format!("**Reproduce**\n\n{}\n", code_block(&command, "sh")))
 }
 
@@ -227,17 +187,11 @@ fn claims(claims: &[JudgedClaim]) -> Option<String> {
         .iter()
         .take(MAX_ROWS)
         .map(|JudgedClaim { claim, fate }| {
-            let fate = match fate {
-                Fate::Taken => "taken".to_owned(),
-                Fate::Agrees => "says the same".to_owned(),
-                Fate::Differs => "names another commit".to_owned(),
-                Fate::Ignored(why) => bounded_prose(&format!("ignored: {why}")),
-            };
             [
                 claim.place.to_string(),
                 cell(&claim.source),
                 cell(&claim.revision),
-                fate,
+                bounded_prose(&fate_in_words(fate)),
             ]
         })
         .collect();

@@ -7,21 +7,6 @@ use super::image::LocalImage;
 use super::labels::Labels;
 use crate::model::{Limits, Profile, StepKind};
 
-/// What entrypoints need that change owners and drop privileges, as those of databases do.
-const COMPATIBLE_CAPABILITIES: &[&str] = &[
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "NET_BIND_SERVICE",
-    "SETGID",
-    "SETUID",
-];
-
-/// The small writable place of a strict container.
-const STRICT_TMPFS: &str = "rw,nosuid,nodev,size=256m";
-
 /// Everything that decides how a container is made.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Sandbox {
@@ -67,7 +52,6 @@ impl Sandbox {
             entrypoint,
             env,
         } = step;
-        let strict = profile == Profile::Strict;
         // The Engine takes an empty list for "not given", and a list of one empty text for "none".
         let entrypoint = entrypoint.clone().map(|words| {
             if words.is_empty() {
@@ -77,8 +61,8 @@ impl Sandbox {
             }
         });
         // A volume that the image declares would be writable and counts towards no limit.
-        let volumes = image.volumes.iter().map(String::as_str).filter(|_| strict);
-        let tmpfs = volumes.chain(strict.then_some("/tmp"));
+        let volumes = image.volumes.iter().map(String::as_str);
+        let in_memory = volumes.chain(["/tmp"]);
         Self {
             image: image.id.clone(),
             entrypoint,
@@ -90,9 +74,11 @@ impl Sandbox {
             labels: Labels::new(),
             network: "none".to_owned(),
             runtime: String::new(),
-            capabilities: if strict { &[] } else { COMPATIBLE_CAPABILITIES },
-            read_only: strict,
-            tmpfs: tmpfs.map(|path| (path.to_owned(), STRICT_TMPFS)).collect(),
+            capabilities: profile.capabilities(),
+            read_only: profile.tmpfs().is_some(),
+            tmpfs: in_memory
+                .filter_map(|path| Some((path.to_owned(), profile.tmpfs()?)))
+                .collect(),
             open_files: Some(open_files(profile)),
             limits: limits.clone(),
         }

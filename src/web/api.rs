@@ -1,7 +1,7 @@
 //! The JSON of runs and deliveries, as `openapi.json` describes it.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{FromRequestParts, Path, Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,8 @@ const PAGE: i64 = 50;
 const MAX_PAGE: i64 = 200;
 
 /// `?before=ID&limit=N`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, FromRequestParts)]
+#[from_request(via(Query), rejection(Problem))]
 pub(super) struct Paging {
     before: Option<String>,
     limit: Option<i64>,
@@ -138,7 +139,7 @@ struct EventView {
 pub(super) async fn runs(
     State(app): State<App>,
     viewer: Viewer,
-    Query(paging): Query<Paging>,
+    paging: Paging,
 ) -> Result<Json<Value>, Problem> {
     let limit = paging.limit();
     let filter = RunFilter {
@@ -243,7 +244,7 @@ impl From<&PushRecord> for PushView {
 pub(super) async fn deliveries(
     State(app): State<App>,
     viewer: Viewer,
-    Query(paging): Query<Paging>,
+    paging: Paging,
 ) -> Result<Json<Value>, Problem> {
     operator(&viewer)?;
     let limit = paging.limit();

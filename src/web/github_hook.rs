@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use super::problem::Problem;
 use super::registry_hook::Receipt;
 use super::{App, read_body};
-use crate::hooks::github::{GithubEvent, parse, verify_signature};
+use crate::hooks::github::{GithubEvent, Signature, parse};
 use crate::metrics::Answer;
 use crate::model::{Decision, DeliveryId};
 use crate::store::{NewDelivery, Taken};
@@ -47,9 +47,11 @@ async fn take(app: &App, headers: &HeaderMap, body: Body) -> Result<Receipt, Pro
         )
     };
     // Without a signature of the right form nothing is read.
-    let signature = header("x-hub-signature-256").ok_or_else(unsigned)?;
+    let signature = header("x-hub-signature-256")
+        .and_then(Signature::read)
+        .ok_or_else(unsigned)?;
     let body = read_body(body, MAX_BODY, BODY_DEADLINE).await?;
-    if !verify_signature(&app.github_secrets, signature, &body) {
+    if !signature.signs(&app.github_secrets, &body) {
         return Err(unsigned());
     }
     let name =

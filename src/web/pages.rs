@@ -9,9 +9,11 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use super::App;
 use super::problem::Problem;
 use super::viewer::{Viewer, key_cookie, visible_run};
-use crate::clock::timestamp;
-use crate::model::{Elapsed, Fate, JudgedClaim, StepResult};
-use crate::report::plain_text;
+use crate::clock::{UnixMillis, timestamp};
+use crate::model::{Elapsed, JudgedClaim, Outcome, Source, StepResult};
+use crate::report::{
+    Subject, binding_in_words, evidence_in_words, fate_in_words, outcome_in_words, plain_text, reproduce_line,
+};
 use crate::store::{Run, RunEvent, RunFilter, RunTag, Stage};
 
 /// Runs on the first page.
@@ -32,23 +34,53 @@ struct Line {
     repo: String,
     commit: String,
     image: String,
-    state: &'static str,
+    state: Standing,
     title: String,
-    at: String,
+    at: Moment,
 }
 
 impl Line {
     fn of(run: &Run) -> Self {
-        let (state, title) = state(run);
+        let (state, title) = standing(run);
         Self {
             id: run.id.to_string(),
             repo: run.source.repo.name.to_string(),
             commit: run.source.commit.short().to_owned(),
             image: run.image.short(),
             state,
-            title,
-            at: timestamp(run.created_at),
+            title: plain_text(title),
+            at: Moment::of(run.created_at),
         }
+    }
+}
+
+/// How far something is, for the style sheet and for people.
+struct Standing {
+    class: &'static str,
+    word: &'static str,
+}
+
+impl From<Outcome> for Standing {
+    fn from(outcome: Outcome) -> Self {
+        Self {
+            class: outcome.as_str(),
+            word: outcome_in_words(outcome),
+        }
+    }
+}
+
+/// A time, for machines and for people.
+struct Moment {
+    exact: String,
+    shown: String,
+}
+
+impl Moment {
+    fn of(at: UnixMillis) -> Self {
+        let exact = timestamp(at);
+        // `2026-09-21T14:13:20.123Z` without what nobody reads; the page says that it is UTC.
+        let shown = exact.get(..19).unwrap_or(&exact).replace('T', " ");
+        Self { exact, shown }
     }
 }
 
@@ -62,14 +94,18 @@ struct RunPage {
     platform: String,
     attempt: i64,
     tags: Vec<RunTag>,
-    evidence: &'static str,
-    binding: &'static str,
+    /// The word, and what it means.
+    evidence: (&'static str, &'static str),
+    /// The word, and what it means.
+    binding: (&'static str, &'static str),
     claims: Vec<ClaimLine>,
     steps: Vec<StepLine>,
     events: Vec<EventLine>,
     successor: Option<String>,
     log: Option<String>,
     log_hidden: bool,
+    reproduce: Option<String>,
+    finished: bool,
 }
 
 struct ClaimLine {
@@ -86,19 +122,14 @@ impl From<&JudgedClaim> for ClaimLine {
             place: judged.claim.place.to_string(),
             source: shown(&judged.claim.source),
             revision: shown(&judged.claim.revision),
-            fate: match &judged.fate {
-                Fate::Taken => "taken".to_owned(),
-                Fate::Agrees => "agrees".to_owned(),
-                Fate::Differs => "differs".to_owned(),
-                Fate::Ignored(why) => format!("ignored: {why}"),
-            },
+            fate: plain_text(&fate_in_words(&judged.fate)),
         }
     }
 }
 
 struct StepLine {
     name: String,
-    state: &'static str,
+    state: Standing,
     cause: String,
     took: String,
 }
@@ -106,27 +137,28 @@ struct StepLine {
 impl From<&StepResult> for StepLine {
     fn from(step: &StepResult) -> Self {
         Self {
-            name: step.name.clone(),
-            state: step.cause.outcome().as_str(),
-            cause: step.cause.to_string(),
+            name: plain_text(&step.name),
+            state: step.cause.outcome().into(),
+            cause: plain_text(&step.cause.to_string()),
             took: Elapsed(step.duration).to_string(),
         }
     }
 }
 
 struct EventLine {
-    at: String,
+    at: Moment,
     what: String,
 }
 
-/// One word for the colour, and one line.
-fn state(run: &Run) -> (&'static str, String) {
+/// How far a run is, and one line about it that may quote the image.
+fn standing(run: &Run) -> (Standing, &str) {
+    let under_way = |class, word| Standing { class, word };
     match (&run.verdict, &run.trouble, run.stage) {
-        (Some(verdict), _, _) => (verdict.outcome.as_str(), verdict.title.clone()),
-        (None, Some(trouble), _) => ("waiting", trouble.clone()),
-        (None, None, Stage::Testing) => ("testing", "the tests are under way".to_owned()),
+        (Some(verdict), _, _) => (verdict.outcome.into(), &verdict.title),
+        (None, Some(trouble), _) => (under_way("waiting", "Trying again"), trouble),
+        (None, None, Stage::Testing) => (under_way("testing", "Testing"), "The image's tests are running"),
         (None, None, Stage::Queued | Stage::Finished) => {
-            ("queued", "waiting for a place on the Engine".to_owned())
+            (under_way("queued", "Queued"), "Waiting for its turn")
         }
     }
 }
@@ -165,6 +197,14 @@ pub(super) async fn run(
     };
     let tags = app.store.tags_of(run.id).await?;
     let events = app.store.events_of(run.id).await?;
+    let Source {
+        evidence, binding, ..
+    } = run.source;
+    let subject = Subject {
+        image: &run.image,
+        digest: &run.digest,
+        platform: &run.platform,
+    };
     page(&RunPage {
         line: Line::of(&run),
         full_commit: run.source.commit.to_string(),
@@ -173,8 +213,8 @@ pub(super) async fn run(
         platform: run.platform.to_string(),
         attempt: run.attempt,
         tags,
-        evidence: run.source.evidence.as_str(),
-        binding: run.source.binding.as_str(),
+        evidence: (evidence.as_str(), evidence_in_words(evidence)),
+        binding: (binding.as_str(), binding_in_words(binding)),
         claims: run.claims.iter().map(ClaimLine::from).collect(),
         steps: run
             .verdict
@@ -185,13 +225,15 @@ pub(super) async fn run(
         events: events
             .into_iter()
             .map(|RunEvent { at, what }| EventLine {
-                at: timestamp(at),
+                at: Moment::of(at),
                 what: plain_text(&what),
             })
             .collect(),
         successor: run.superseded_by.map(|run| run.to_string()),
         log,
         log_hidden,
+        reproduce: reproduce_line(&subject, &run.plan, run.verdict.as_ref()).map(|line| plain_text(&line)),
+        finished: run.verdict.is_some(),
     })
 }
 
@@ -234,6 +276,5 @@ fn page(template: &impl Template) -> Result<Response, Problem> {
         tracing::error!(%error, "cannot render a page");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this page cannot be shown")
     })?;
-    // What a page shows may be for this viewer alone.
-    Ok(([(CACHE_CONTROL, "private, no-cache")], Html(html)).into_response())
+    Ok(Html(html).into_response())
 }

@@ -1,6 +1,7 @@
 //! Answers that say no: a status and a sentence, as JSON.
 
 use axum::Json;
+use axum::extract::rejection::QueryRejection;
 use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
@@ -73,6 +74,12 @@ impl From<BodyError> for Problem {
             BodyError::Broken => StatusCode::BAD_REQUEST,
         };
         Self::new(status, error.to_string())
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(error: QueryRejection) -> Self {
+        Self::bad(error.body_text())
     }
 }
 

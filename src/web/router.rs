@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::http::header::{
-    CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
 };
 use axum::routing::{get, post};
@@ -10,6 +10,7 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use super::health::Readiness;
 use super::problem::Problem;
 use super::{App, api, github_hook, health, pages, registry_hook};
 
@@ -19,6 +20,7 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; c
 
 /// What the world reaches.
 pub fn public(app: App) -> Router {
+    let ready = get(health::ready).with_state(Readiness::new(app.clone()));
     let router = Router::new()
         .route("/hooks/github", post(github_hook::receive))
         .route("/hooks/{sender}/{token}", post(registry_hook::receive))
@@ -40,7 +42,7 @@ pub fn public(app: App) -> Router {
         .route("/api/v1/deliveries/{id}", get(api::delivery))
         .route("/api/openapi.json", get(api::description))
         .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready));
+        .route("/readyz", ready);
     guarded(router, app)
 }
 
@@ -58,6 +60,8 @@ fn guarded(router: Router<App>, app: App) -> Router {
         .layer(set(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(set(REFERRER_POLICY, "no-referrer"))
         .layer(set(X_FRAME_OPTIONS, "DENY"))
+        // What is answered may be for this viewer alone.
+        .layer(set(CACHE_CONTROL, "private, no-cache"))
         .layer(CatchPanicLayer::new());
     router
         .fallback(|| async { Problem::not_found() })

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use http::{Method, StatusCode};
+use hubcheck::config::Net;
 use hubcheck::demo::github::{Access, Fault, GitHub as Simulated, SimulatedApp, Trouble};
 use hubcheck::github::{CheckRunId, GitHub, GithubError, KeyError, Refused, SetupError};
 use hubcheck::model::{
@@ -25,7 +26,7 @@ impl Scene {
         let name: RepoName = "acme/app".parse().unwrap();
         simulated.add_repo(&name, Visibility::Private);
         let sha = simulated.commit(&name, "Add the app").unwrap();
-        let github = GitHub::new(&simulated.config().unwrap()).unwrap();
+        let github = GitHub::new(&simulated.config().unwrap(), &Net::default()).unwrap();
         Self {
             simulated,
             github,
@@ -89,7 +90,7 @@ async fn the_app_proves_its_key_and_number() {
 
     let mut config = scene.simulated.config().unwrap();
     config.app_id = Some(7);
-    let stranger = GitHub::new(&config).unwrap();
+    let stranger = GitHub::new(&config, &Net::default()).unwrap();
     assert!(matches!(stranger.app().await, Err(GithubError::Unauthorized(_))));
 }
 
@@ -99,7 +100,7 @@ async fn a_clock_that_is_off_is_named_as_the_cause() {
     let app = SimulatedApp::default();
     app.clock.advance(Duration::from_hours(2));
     let simulated = Simulated::start(app).await.unwrap();
-    let github = GitHub::new(&simulated.config().unwrap()).unwrap();
+    let github = GitHub::new(&simulated.config().unwrap(), &Net::default()).unwrap();
     let refused = github.app().await.unwrap_err().to_string();
     assert!(refused.contains("this machine's clock is -7"), "{refused}");
     assert!(scene.github.app().await.is_ok());
@@ -109,7 +110,7 @@ async fn a_clock_that_is_off_is_named_as_the_cause() {
 async fn setting_up_names_what_is_missing() {
     let scene = Scene::new().await;
     let config = || scene.simulated.config().unwrap();
-    let refused = |config| GitHub::new(&config).unwrap_err();
+    let refused = |config| GitHub::new(&config, &Net::default()).unwrap_err();
     let mut without_id = config();
     without_id.app_id = None;
     assert!(matches!(refused(without_id), SetupError::NoAppId));
@@ -148,7 +149,7 @@ async fn an_app_that_is_not_installed_is_told_apart() {
 async fn many_at_once_share_one_token() {
     let (scene, repo) = Scene::ready().await;
     scene.simulated.revoke_tokens();
-    let github = GitHub::new(&scene.simulated.config().unwrap()).unwrap();
+    let github = GitHub::new(&scene.simulated.config().unwrap(), &Net::default()).unwrap();
     let before = scene.requests(&Method::POST, "access_tokens");
     let asked = (0..10).map(|_| github.commit(&repo, &scene.sha));
     assert!(join_all(asked).await.into_iter().all(|found| found.is_ok()));
@@ -464,7 +465,7 @@ async fn a_renamed_repository_is_followed() {
 
     for github in [
         &scene.github,
-        &GitHub::new(&scene.simulated.config().unwrap()).unwrap(),
+        &GitHub::new(&scene.simulated.config().unwrap(), &Net::default()).unwrap(),
     ] {
         let now = github.repo(&scene.name).await.unwrap();
         assert_eq!((now.id, now.name), (repo.id, renamed.clone()));

@@ -16,4 +16,5 @@ mod runner_upkeep;
 mod server;
 mod store;
 mod support;
+mod web;
 mod whole;

@@ -1,0 +1,8 @@
+//! What is answered over HTTP, to whom, and with what it leaves in the store.
+
+mod access;
+mod api;
+mod github_hook;
+mod health;
+mod pages;
+mod registry_hook;
