@@ -89,7 +89,7 @@ async fn a_runs_page_tells_the_verdict_the_evidence_and_how_to_reproduce_it() {
         "Failed",
         "names this commit; nothing proves it",
         "the operator&#39;s configuration lets this image speak",
-        "docker run --rm",
+        "<span>docker</span> <span>run</span> <span>--rm</span>",
         new.digest.as_str(),
         "not ok 1",
         "1m 12s",
