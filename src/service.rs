@@ -162,6 +162,16 @@ impl Service {
         &self.runner
     }
 
+    /// [`Service::stop`], and removes the images that were pulled: for a store that is not kept.
+    pub async fn stop_without_trace(self) {
+        let runner = self.runner.clone();
+        let pulled = self.store.images_on(runner.host()).await.unwrap_or_default();
+        self.stop().await;
+        if let Err(error) = runner.keep_images_within(&pulled, 0).await {
+            tracing::warn!(%error, "an image may be left on the Docker Engine");
+        }
+    }
+
     /// Takes no more work, finishes or hands back what runs, and leaves nothing behind on the Engine.
     pub async fn stop(self) {
         self.stop.cancel();

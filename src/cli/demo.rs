@@ -17,7 +17,6 @@ use crate::demo::registry::{DemoRegistry, Guard};
 use crate::demo::scene::{Act, Scene};
 use crate::hooks::Sender;
 use crate::model::RunId;
-use crate::runner::CachedImage;
 use crate::service::{Environment, Service, hook_keys};
 use crate::store::RunFilter;
 
@@ -242,25 +241,7 @@ impl Stage {
 
     /// Leaves nothing behind, the images that the demo pulled included.
     async fn strike(self) {
-        let runner = self.service.runner().clone();
-        let engine = self
-            .service
-            .store()
-            .images_on(self.service.runner().host())
-            .await
-            .unwrap_or_default();
-        let pulled: Vec<CachedImage> = (0..)
-            .zip(engine)
-            .map(|(last_used, image)| CachedImage {
-                reference: image.reference,
-                digest: image.digest,
-                last_used,
-            })
-            .collect();
-        self.service.stop().await;
-        if let Err(error) = runner.keep_images_within(&pulled, 0).await {
-            tracing::warn!(%error, "an image of the demo may be left on the Engine");
-        }
+        self.service.stop_without_trace().await;
     }
 }
 

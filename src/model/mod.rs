@@ -3,6 +3,7 @@
 //! Data goes one way: a [`Push`] is resolved to a [`Source`], planned as a [`Plan`], judged with a
 //! [`Verdict`] and shown as a [`CheckState`] and a [`StatusState`].
 
+mod cached_image;
 mod claim;
 mod commit;
 mod evidence;
@@ -14,6 +15,7 @@ mod repo;
 mod report;
 mod verdict;
 
+pub use cached_image::CachedImage;
 pub use claim::{Claim, Fate, JudgedClaim, Place};
 pub use commit::{CommitSha, InvalidCommitSha};
 pub use evidence::{Binding, Evidence, Source};

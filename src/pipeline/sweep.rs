@@ -12,7 +12,6 @@ use super::Pipeline;
 use super::worker::JobError;
 use crate::clock::millis;
 use crate::model::RunId;
-use crate::runner::CachedImage;
 use crate::store::JobKind;
 
 /// How often.
@@ -96,15 +95,7 @@ impl Pipeline {
 
     async fn trim_images(&self) -> Result<(), SweepError> {
         let engine = self.engine();
-        let held = self.store().images_on(engine).await.map_err(JobError::from)?;
-        let cached: Vec<CachedImage> = (0..)
-            .zip(held)
-            .map(|(last_used, image)| CachedImage {
-                reference: image.reference,
-                digest: image.digest,
-                last_used,
-            })
-            .collect();
+        let cached = self.store().images_on(engine).await.map_err(JobError::from)?;
         let removed = self
             .parts
             .runner

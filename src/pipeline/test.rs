@@ -3,17 +3,18 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Pipeline;
 use super::retry::pause;
 use super::worker::JobError;
 use crate::clock::millis;
-use crate::model::{Digest, ImageName, Outcome, RunId, Verdict};
+use crate::model::{Digest, Elapsed, ImageName, Outcome, RunId, Verdict};
 use crate::runner::{
     LocalImage, LogSink, Owner, PullError, PullSource, RegistryCredentials, StepEnd, StepTask,
 };
-use crate::store::{HeldImage, Lease, Run, Stage, StoreError};
+use crate::store::{Lease, Run, Stage, StoreError};
 
 /// A container is past its deadline after so many times the limits of its run's steps: it may have to wait
 /// for the slots of others first.
@@ -128,10 +129,16 @@ impl Pipeline {
 
     async fn pull(&self, run: &Run, stop: &CancellationToken) -> Result<LocalImage, End> {
         let source = self.pull_source(&run.image, &run.digest);
-        tokio::select! {
-            brought = self.bring(&source) => brought.map_err(|error| self.pull_failed(run, &error)),
-            () = stop.cancelled() => Err(End::Stopped),
+        let begun = Instant::now();
+        let brought = tokio::select! {
+            brought = self.bring(&source) => brought.map_err(|error| self.pull_failed(run, &error))?,
+            () = stop.cancelled() => return Err(End::Stopped),
+        };
+        let told = format!("The image is on the Engine ({})", Elapsed(begun.elapsed()));
+        if let Err(error) = self.store().note(run.id, &told).await {
+            tracing::warn!(%error, run.id = %run.id, "the timeline misses a line");
         }
+        Ok(brought)
     }
 
     fn pull_failed(&self, run: &Run, error: &PullError) -> End {
@@ -221,11 +228,11 @@ impl Pipeline {
         if runner.local_image(&source.name()).await?.is_some() {
             self.noted(self.store().image_used(self.engine(), &source.digest).await);
         } else {
-            let held = HeldImage {
-                digest: source.digest.clone(),
-                reference: source.reference.clone(),
-            };
-            self.noted(self.store().image_pulled(self.engine(), &held).await);
+            self.noted(
+                self.store()
+                    .image_pulled(self.engine(), &source.reference, &source.digest)
+                    .await,
+            );
         }
         runner.pull(source, |_| ()).await
     }

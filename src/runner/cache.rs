@@ -1,19 +1,7 @@
 //! Images kept for the next run, within a budget: the longest unused go first.
 
 use super::{EngineError, Runner};
-use crate::clock::UnixMillis;
-use crate::model::Digest;
-
-/// An image that hubcheck pulled to this Engine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CachedImage {
-    /// The name under which it was pulled, without tag or digest.
-    pub reference: String,
-    /// Which image.
-    pub digest: Digest,
-    /// When a run last needed it.
-    pub last_used: UnixMillis,
-}
+use crate::model::{CachedImage, Digest};
 
 impl Runner {
     /// Removes the longest unused of `pulled` until they take `budget_bytes` or less. Returns those that
@@ -29,11 +17,11 @@ impl Runner {
     ) -> Result<Vec<Digest>, EngineError> {
         let mut newest_first: Vec<&CachedImage> = pulled.iter().collect();
         newest_first.sort_by_key(|image| std::cmp::Reverse(image.last_used));
-        let ours: Vec<String> = pulled.iter().map(name).collect();
+        let ours: Vec<String> = pulled.iter().map(CachedImage::to_string).collect();
         let mut gone = Vec::new();
         let mut kept_bytes = 0_u64;
         for image in newest_first {
-            let Some(found) = self.engine.footprint(&name(image)).await? else {
+            let Some(found) = self.engine.footprint(&image.to_string()).await? else {
                 gone.push(image.digest.clone());
                 continue;
             };
@@ -58,8 +46,4 @@ impl Runner {
             Err(error) => Err(error),
         }
     }
-}
-
-fn name(image: &CachedImage) -> String {
-    format!("{}@{}", image.reference, image.digest)
 }

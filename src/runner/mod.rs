@@ -28,7 +28,6 @@ use tokio::sync::{Mutex, OnceCell, Semaphore};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-pub use cache::CachedImage;
 pub use error::EngineError;
 pub use image::{LocalImage, Origin};
 pub use labels::Owner;

@@ -5,26 +5,29 @@ use sqlx::FromRow;
 use super::db::args;
 use super::{Store, StoreError};
 use crate::clock::UnixMillis;
-use crate::model::Digest;
+use crate::model::{CachedImage, Digest};
 
-/// An image on an Engine.
-#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
-pub struct HeldImage {
-    /// Its manifest.
+#[derive(FromRow)]
+struct Row {
     #[sqlx(try_from = "String")]
-    pub digest: Digest,
-    /// What the Engine was told to pull.
-    pub reference: String,
+    digest: Digest,
+    reference: String,
+    used_at: UnixMillis,
 }
 
 impl Store {
-    /// The Engine pulled an image for us.
-    pub async fn image_pulled(&self, engine: &str, image: &HeldImage) -> Result<(), StoreError> {
+    /// The Engine pulls an image for us.
+    pub async fn image_pulled(
+        &self,
+        engine: &str,
+        reference: &str,
+        digest: &Digest,
+    ) -> Result<(), StoreError> {
         self.db
             .execute(
                 "INSERT INTO images (engine, digest, reference, used_at) VALUES ($1, $2, $3, $4)
                  ON CONFLICT (engine, digest) DO UPDATE SET used_at = excluded.used_at, reference = excluded.reference",
-                args![engine, image.digest.as_str(), image.reference.as_str(), self.clock.now()],
+                args![engine, digest.as_str(), reference, self.clock.now()],
             )
             .await
             .map(drop)
@@ -42,13 +45,24 @@ impl Store {
     }
 
     /// What an Engine holds because of us, the longest unused first.
-    pub async fn images_on(&self, engine: &str) -> Result<Vec<HeldImage>, StoreError> {
-        self.db
+    pub async fn images_on(&self, engine: &str) -> Result<Vec<CachedImage>, StoreError> {
+        let rows: Vec<Row> = self
+            .db
             .rows(
-                "SELECT digest, reference FROM images WHERE engine = $1 ORDER BY used_at",
+                "SELECT digest, reference, used_at FROM images WHERE engine = $1 ORDER BY used_at",
                 args![engine],
             )
-            .await
+            .await?;
+        let cached = |Row {
+                          digest,
+                          reference,
+                          used_at,
+                      }| CachedImage {
+            reference,
+            digest,
+            last_used: used_at,
+        };
+        Ok(rows.into_iter().map(cached).collect())
     }
 
     /// An Engine holds an image no more, unless it was wanted since `before`: then it may be on its way.

@@ -31,7 +31,6 @@ mod stages;
 pub use admission::{Admission, NewRun};
 pub use deliveries::{Delivery, DeliverySummary};
 pub use error::StoreError;
-pub use images::HeldImage;
 pub use intake::{Intake, NewDelivery, Taken};
 pub use jobs::{JobKind, Lease, QueueDepth};
 pub use pushes::{PushRecord, PushStage};

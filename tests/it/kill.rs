@@ -14,7 +14,7 @@ use hubcheck::clock::Clock;
 use hubcheck::config::Config;
 use hubcheck::demo::github::{GitHub, SimulatedApp};
 use hubcheck::model::{CommitSha, RepoName, Visibility};
-use hubcheck::runner::{CachedImage, Runner};
+use hubcheck::runner::Runner;
 use hubcheck::store::Store;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -210,15 +210,7 @@ impl Scene {
         let instance = store.instance().await.unwrap();
         let docker = Config::defaults().docker;
         let runner = Runner::connect(&docker, instance, Clock::default()).unwrap();
-        let held = store.images_on(runner.host()).await.unwrap();
-        let pulled: Vec<CachedImage> = held
-            .into_iter()
-            .map(|image| CachedImage {
-                reference: image.reference,
-                digest: image.digest,
-                last_used: 0,
-            })
-            .collect();
+        let pulled = store.images_on(runner.host()).await.unwrap();
         runner.keep_images_within(&pulled, 0).await.unwrap();
 
         let docker = Docker::connect_with_defaults().unwrap();

@@ -3,7 +3,8 @@
 use std::sync::Mutex;
 
 use hubcheck::demo::images::{ImageBuilder, LayerBuilder};
-use hubcheck::runner::{CachedImage, Origin, PullError, PullProgress, PullSource, RegistryCredentials};
+use hubcheck::model::CachedImage;
+use hubcheck::runner::{Origin, PullError, PullProgress, PullSource, RegistryCredentials};
 
 use crate::support::engine::{busybox, on_engine};
 use crate::support::registry::{PASSWORD, Registry, USERNAME};

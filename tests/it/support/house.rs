@@ -7,7 +7,6 @@ use hubcheck::demo::github::{CheckRun, GitHub, SimulatedApp, Status};
 use hubcheck::demo::images::{Image, ImageBuilder};
 use hubcheck::hooks::{HookKeys, Sender};
 use hubcheck::model::{CommitSha, DeliveryId, Digest, RepoName, Visibility};
-use hubcheck::runner::CachedImage;
 use hubcheck::service::{Environment, Service};
 use hubcheck::store::PushRecord;
 use secrecy::SecretString;
@@ -226,18 +225,7 @@ impl House {
 
     /// Ends it all, and removes what was pulled.
     pub(crate) async fn close(self) {
-        let runner = self.service.runner().clone();
-        let held = self.service.store().images_on(runner.host()).await.unwrap();
-        let pulled: Vec<CachedImage> = held
-            .into_iter()
-            .map(|image| CachedImage {
-                reference: image.reference,
-                digest: image.digest,
-                last_used: 0,
-            })
-            .collect();
-        self.service.stop().await;
-        runner.keep_images_within(&pulled, 0).await.unwrap();
+        self.service.stop_without_trace().await;
     }
 }
 
