@@ -4,6 +4,7 @@
     reason = "in a test's helpers, too, a failure is to end the test"
 )]
 
+mod architecture;
 mod github;
 mod registry;
 mod runner;
