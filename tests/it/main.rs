@@ -5,6 +5,7 @@
     reason = "in a test's helpers, too, a failure is to end the test, and what it prints is for who reads it"
 )]
 
+mod architecture;
 mod cli;
 mod github;
 mod kill;
