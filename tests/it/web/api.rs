@@ -85,10 +85,6 @@ async fn answers_have_the_names_of_their_description() {
     let description = house.look("/api/openapi.json").await;
     assert_eq!(description.header("content-type"), "application/json");
     let description = description.json();
-    // Without paths there is nothing to keep to.
-    if description.get("paths").is_none() {
-        return;
-    }
     let run = house
         .look_as_operator(&format!("/api/v1/runs/{run}"))
         .await
