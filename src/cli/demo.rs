@@ -139,24 +139,13 @@ impl Stage {
 
     /// Posts what Docker Hub would post.
     async fn push(&self, act: &Act, hook: &str) -> Result<(), Failure> {
-        let outside = |error: reqwest::Error| Failure::Outside(format!("the webhook got no answer: {error}"));
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .timeout(Duration::from_secs(10))
-            .build()
-            .map_err(outside)?;
-        let answer = client
-            .post(hook)
-            .json(&act.payload())
-            .send()
+        let (status, decision) = act
+            .announce(hook)
             .await
-            .map_err(outside)?;
-        let status = answer.status();
-        let body: serde_json::Value = answer.json().await.map_err(outside)?;
-        let decision = body["decision"].as_str().unwrap_or("refused");
+            .map_err(|error| Failure::Outside(format!("the webhook got no answer: {error}")))?;
         self.tell(
             &act.image.short(),
-            &format!("webhook answered {} {decision}", status.as_u16()),
+            &format!("webhook answered {status} {decision}"),
         );
         Ok(())
     }

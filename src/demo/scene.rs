@@ -1,6 +1,7 @@
 //! What the demo is about: three images of one repository, each built from a commit of its own.
 
 use std::io;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -11,6 +12,9 @@ use crate::model::{CommitSha, ImageName, RepoName, Visibility};
 
 /// The repository that all three images come from.
 const REPO: &str = "acme/anvil";
+
+/// How long the webhook may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One image of the demo, and what is to come of it.
 #[derive(Clone, Debug)]
@@ -116,8 +120,17 @@ fn build(script: &Script, shell: &Layer, repo: &RepoName, commit: &CommitSha) ->
 }
 
 impl Act {
-    /// What Docker Hub posts when this image is pushed.
-    pub fn payload(&self) -> serde_json::Value {
+    /// Posts to `hook` what Docker Hub posts when this image is pushed. Returns the answer's status and
+    /// decision.
+    pub async fn announce(&self, hook: &str) -> Result<(u16, String), reqwest::Error> {
+        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
+        let answer = client.post(hook).json(&self.payload()).send().await?;
+        let status = answer.status().as_u16();
+        let body: serde_json::Value = answer.json().await?;
+        Ok((status, body["decision"].as_str().unwrap_or("refused").to_owned()))
+    }
+
+    fn payload(&self) -> serde_json::Value {
         let path = self.image.path();
         let (namespace, name) = path.split_once('/').unwrap_or(("library", path));
         json!({

@@ -11,7 +11,8 @@ use url::Url;
 
 use super::place::{Place, address, is_loopback, is_metadata, is_public};
 use super::{SetupError, body};
-use crate::{config, net};
+use crate::config;
+use crate::net;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
