@@ -1,6 +1,6 @@
 //! The stages in their order, each a kind of job: the only part that knows them all.
 //!
-//! push → [`resolve`] → run → [`test`] → verdict → [`report`] → GitHub. A job that is done twice does no
+//! push → `resolve` → run → `test` → verdict → `report` → GitHub. A job that is done twice does no
 //! harm, and what a job found out counts only while it holds its lease.
 
 mod github_event;
