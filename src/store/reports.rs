@@ -97,13 +97,18 @@ impl Store {
         self.wake(tx, report_job(installation)).await
     }
 
-    /// Makes sure that every installation with something unsent has a job for it.
+    /// Makes sure that every installation with something unsent has a job for it, unless that job was parked:
+    /// a person must look at it first.
     pub async fn wake_due_reports(&self) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         let due: Vec<(i64,)> = tx
             .rows(
-                "SELECT installation_id FROM checks WHERE sent < wanted AND parked IS NULL
-                 UNION SELECT installation_id FROM statuses WHERE sent < wanted AND parked IS NULL",
+                "SELECT installation_id FROM (
+                    SELECT installation_id FROM checks WHERE sent < wanted AND parked IS NULL
+                    UNION SELECT installation_id FROM statuses WHERE sent < wanted AND parked IS NULL) AS due
+                 WHERE NOT EXISTS (
+                    SELECT 1 FROM jobs WHERE kind = 'report' AND parked
+                      AND subject = CAST(due.installation_id AS TEXT))",
                 args![],
             )
             .await?;

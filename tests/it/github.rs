@@ -512,3 +512,18 @@ async fn no_secret_shows_in_errors_or_debug_output() {
         );
     }
 }
+
+#[tokio::test]
+async fn the_app_is_registered_as_its_manifest_says() {
+    let manifest: serde_json::Value =
+        serde_json::from_str(include_str!("../../app-manifest/manifest.json")).unwrap();
+    let simulated = Simulated::start(SimulatedApp::default()).await.unwrap();
+    simulated.add_repo(&"acme/app".parse().unwrap(), Visibility::Public);
+    let client = GitHub::new(&simulated.config().unwrap(), &Net::default()).unwrap();
+    let app = client.app().await.unwrap();
+    assert_eq!(
+        serde_json::json!(app.permissions),
+        manifest["default_permissions"]
+    );
+    assert_eq!(serde_json::json!(app.events), manifest["default_events"]);
+}

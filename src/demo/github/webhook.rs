@@ -97,7 +97,7 @@ impl World {
             "zen": "Practicality beats purity.",
             "hook_id": 1,
             "hook": { "type": "App", "id": 1, "active": true, "app_id": self.app.id,
-                      "events": ["check_run", "check_suite", "push"] },
+                      "events": ["check_run", "check_suite"] },
         });
         self.webhook("ping", &body)
     }
@@ -117,7 +117,7 @@ impl World {
             "installation": {
                 "id": id, "app_id": self.app.id, "app_slug": self.app.slug,
                 "account": { "login": owner, "type": "Organization" },
-                "repository_selection": "all", "events": ["check_run", "check_suite", "push"],
+                "repository_selection": "all", "events": ["check_run", "check_suite"],
             },
             "repositories": repos.collect::<Vec<_>>(),
             "sender": { "login": "octocat", "type": "User" },

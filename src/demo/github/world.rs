@@ -127,7 +127,6 @@ impl World {
             ("checks", Access::Write),
             ("statuses", Access::Write),
             ("contents", Access::Read),
-            ("pull_requests", Access::Read),
             ("metadata", Access::Read),
         ];
         self.installations.push(Installation {
