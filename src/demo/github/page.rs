@@ -2,15 +2,26 @@
 
 use std::fmt::Write as _;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderValue, Method, Response};
 use http_body_util::Full;
+use sha2::{Digest, Sha256};
 
 use super::records::{CheckRun, Status};
 use super::server::Shared;
 use super::statuses::{combined, latest_of_each};
 use crate::model::RepoName;
+
+const STYLE: &str = "\
+    body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem }\
+    h1 { font-size: 1.3rem } h2 { font-size: 1.05rem; margin-top: 2rem }\
+    b { background: #59636e; border-radius: 1rem; color: #fff; font-size: .8rem; padding: .1rem .6rem }\
+    b.success { background: #1a7f37 } b.failure, b.timed_out { background: #cf222e }\
+    b.action_required, b.error { background: #9a6700 } b.pending, b.in_progress { background: #0969da }\
+    pre { background: #8881; border-radius: .4rem; overflow-wrap: anywhere; padding: .8rem; white-space: pre-wrap }";
 
 /// `GET /{owner}/{repo}/commit/{sha}`. `None`: not that page.
 pub(super) fn show(shared: &Shared, method: &Method, path: &str) -> Option<Response<Full<Bytes>>> {
@@ -31,10 +42,10 @@ pub(super) fn show(shared: &Shared, method: &Method, path: &str) -> Option<Respo
     let mut response = Response::new(Full::new(Bytes::from(html)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(
-        CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'"),
-    );
+    // The one style sheet is named by its hash; nothing else may come in.
+    let hash = STANDARD.encode(Sha256::digest(STYLE));
+    let policy = format!("default-src 'none'; style-src 'sha256-{hash}'");
+    headers.insert(CONTENT_SECURITY_POLICY, policy.parse().ok()?);
     Some(response)
 }
 
@@ -45,52 +56,44 @@ fn page<'a>(
     runs: impl Iterator<Item = &'a CheckRun>,
     statuses: &[Status],
 ) -> String {
-    let mut rows = String::new();
+    let mut checks = String::new();
     for run in runs {
-        row(
-            &mut rows,
-            run.conclusion.as_deref().unwrap_or(&run.status),
-            &run.name,
-            run.title.as_deref().unwrap_or_default(),
-            run.details_url.as_deref(),
-        );
-        let summary = run.summary.as_deref().unwrap_or_default();
-        let _ = write!(
-            rows,
-            "<tr><td></td><td colspan=3><pre>{}</pre></td></tr>",
-            escaped(summary)
-        );
+        let state = run.conclusion.as_deref().unwrap_or(&run.status);
+        let title = run.title.as_deref().unwrap_or_default();
+        line(&mut checks, state, &run.name, title, run.details_url.as_deref());
+        if let Some(summary) = &run.summary {
+            let _ = write!(checks, "<pre>{}</pre>", escaped(summary));
+        }
     }
+    let mut shown = String::new();
     for status in statuses {
         let description = status.description.as_deref().unwrap_or_default();
-        row(
-            &mut rows,
+        line(
+            &mut shown,
             &status.state,
             &status.context,
             description,
             status.target_url.as_deref(),
         );
     }
-    let title = format!("{repo} at {short_sha}");
     format!(
-        "<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title><h1>{title}</h1>\
-         <p>{message}</p><p>Combined status: {state}</p>\
-         <table><tr><th>state</th><th>name</th><th>says</th><th></th></tr>{rows}</table></html>",
-        title = escaped(&title),
+        "<!doctype html><html lang=en><meta charset=utf-8><title>{repo} at {short_sha}</title>\
+         <style>{STYLE}</style><h1>{repo}@{short_sha}</h1><p>{message}</p>\
+         <h2>Check runs</h2>{checks}<h2>Commit statuses: {state}</h2>{shown}</html>",
         message = escaped(message),
         state = combined(statuses),
     )
 }
 
-fn row(rows: &mut String, state: &str, name: &str, says: &str, link: Option<&str>) {
-    let link = link.map(|url| format!("<a href=\"{}\">Details</a>", escaped(url)));
+fn line(html: &mut String, state: &str, name: &str, says: &str, link: Option<&str>) {
+    let link = link.map(|url| format!(" <a href=\"{}\">Details</a>", escaped(url)));
     let _ = write!(
-        rows,
-        "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
-        escaped(state),
+        html,
+        "<p><b class=\"{state}\">{state}</b> <strong>{}</strong> {}{}</p>",
         escaped(name),
         escaped(says),
-        link.unwrap_or_default()
+        link.unwrap_or_default(),
+        state = escaped(state),
     );
 }
 
