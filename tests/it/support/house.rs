@@ -261,11 +261,11 @@ pub(crate) fn today(tag: &str) -> Value {
 /// What Docker Hub posted in 2014: images, and no tag.
 pub(crate) fn of_2014() -> Value {
     json!({
-        "push_data": { "pushed_at": 1.417_566_161e9, "images": ["imagehash1", "imagehash2"], "pusher": "trustedbuilder" },
-        "callback_url": "https://registry.hub.docker.com/u/acme/app/hook/2i5e3gj1bi354asb3f05gchi4ccjg0gas/",
+        "push_data": { "pushed_at": 1.429e9, "images": ["27d47432a69b", "acb1cc4e1b6c"], "pusher": "wile" },
+        "callback_url": "https://registry.hub.docker.com/u/acme/app/hook/9c0d/",
         "repository": { "status": "Active", "description": "", "is_trusted": true, "full_description": null,
             "repo_url": "https://registry.hub.docker.com/u/acme/app/", "owner": "acme", "is_official": false,
             "is_private": false, "name": "app", "namespace": "acme", "star_count": "0", "comment_count": "0",
-            "date_created": 1.417_494_799e9, "dockerfile": "FROM scratch", "repo_name": "acme/app" },
+            "date_created": 1.41e9, "dockerfile": "FROM scratch", "repo_name": "acme/app" },
     })
 }
