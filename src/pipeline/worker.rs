@@ -22,6 +22,9 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 /// How often the queue is looked at when nothing rings: other processes may have filled it.
 const POLL: Duration = Duration::from_secs(2);
 
+/// How soon a job is looked for again that was ready and could not be had.
+const BLOCKED: Duration = Duration::from_millis(20);
+
 /// Claims without success before a job is given up: it may be what ends the process.
 const MAX_TRIES: i64 = 10;
 
@@ -140,11 +143,14 @@ async fn dispatch(pipeline: Arc<Pipeline>, kind: JobKind, slots: usize, handle: 
     }
 }
 
-/// Until the next job that waits for its time, but never longer than a poll.
+/// Until the next job that waits for its time, but never longer than a poll. One that is ready and was not
+/// to be had waits for its lane: the bell tells when that is free.
 async fn until_next(pipeline: &Pipeline, kind: JobKind) -> Duration {
     let now = pipeline.store().clock().now();
     match pipeline.store().next_ready(kind).await {
-        Ok(Some(at)) => Duration::from_millis(u64::try_from(at - now).unwrap_or(0).max(5)).min(POLL),
+        Ok(Some(at)) => u64::try_from(at - now)
+            .map_or(BLOCKED, Duration::from_millis)
+            .clamp(BLOCKED, POLL),
         _ => POLL,
     }
 }

@@ -101,7 +101,7 @@ impl Store {
         )
         .await?;
         tx.commit().await?;
-        self.bell.notify_waiters();
+        self.ring();
         Ok(admission)
     }
 

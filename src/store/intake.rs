@@ -109,7 +109,7 @@ async fn write(store: Store, mut waiting: mpsc::Receiver<Waiting>) {
                 answer(batch.drain(..).map(|one| (one, taken)));
             }
         }
-        store.bell.notify_waiters();
+        store.ring();
     }
 }
 

@@ -166,7 +166,9 @@ impl Store {
     pub async fn complete(&self, held: &Lease) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         self.complete_in(&mut tx, held).await?;
-        tx.commit().await
+        tx.commit().await?;
+        self.ring();
+        Ok(())
     }
 
     /// [`Store::complete`] inside the transaction that writes what the job found out.
@@ -185,7 +187,9 @@ impl Store {
     pub async fn retry(&self, held: &Lease, at: UnixMillis, why: &str) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         Self::retry_in(&mut tx, held, at, why).await?;
-        tx.commit().await
+        tx.commit().await?;
+        self.ring();
+        Ok(())
     }
 
     /// [`Store::retry`] inside a transaction.

@@ -81,6 +81,11 @@ impl Store {
         &self.bell
     }
 
+    /// Tells the workers that a job, or a lane, may be free now.
+    fn ring(&self) {
+        self.bell.notify_waiters();
+    }
+
     /// Can the store take a delivery? Writes, so that a full disk is seen.
     pub async fn check_writable(&self) -> Result<(), StoreError> {
         self.put_setting("checked_at", &self.clock.now().to_string())

@@ -158,7 +158,9 @@ impl Store {
             args![push.to_string(), why],
         )
         .await?;
-        tx.commit().await
+        tx.commit().await?;
+        self.ring();
+        Ok(())
     }
 
     /// A push that comes to nothing, and why; its job is done.
@@ -176,6 +178,8 @@ impl Store {
             args![push.to_string(), stage.as_str(), why],
         )
         .await?;
-        tx.commit().await
+        tx.commit().await?;
+        self.ring();
+        Ok(())
     }
 }

@@ -116,7 +116,7 @@ impl Store {
             self.wake(&mut tx, report_job(installation)).await?;
         }
         tx.commit().await?;
-        self.bell.notify_waiters();
+        self.ring();
         Ok(())
     }
 
@@ -138,7 +138,7 @@ impl Store {
             self.wake(&mut tx, report_job(installation.0)).await?;
         }
         tx.commit().await?;
-        self.bell.notify_waiters();
+        self.ring();
         Ok(())
     }
 

@@ -73,7 +73,7 @@ impl Store {
             self.want_reports(&mut tx, run).await?;
         }
         tx.commit().await?;
-        self.bell.notify_waiters();
+        self.ring();
         Ok(())
     }
 
@@ -92,7 +92,7 @@ impl Store {
             Self::put_log(&mut tx, run, chunks).await?;
         }
         tx.commit().await?;
-        self.bell.notify_waiters();
+        self.ring();
         Ok(())
     }
 
@@ -103,7 +103,7 @@ impl Store {
             .finish_in(&mut tx, run, &Verdict::without_steps(Outcome::Cancelled, why))
             .await?;
         tx.commit().await?;
-        self.bell.notify_waiters();
+        self.ring();
         Ok(ended)
     }
 
@@ -150,7 +150,7 @@ impl Store {
         self.complete_in(&mut tx, held).await?;
         let made = self.rerun_in(&mut tx, run, delivery).await?;
         tx.commit().await?;
-        self.bell.notify_waiters();
+        self.ring();
         Ok(made)
     }
 
@@ -168,7 +168,7 @@ impl Store {
             made.extend(self.rerun_in(&mut tx, *run, delivery).await?);
         }
         tx.commit().await?;
-        self.bell.notify_waiters();
+        self.ring();
         Ok(made)
     }
 
