@@ -183,19 +183,9 @@ async fn jobs_of_one_lane_never_overlap() {
 #[tokio::test]
 async fn a_job_woken_while_it_is_done_is_done_once_more() {
     let shelf = Shelf::open().await;
-    let (first, held) = shelf.push("acme/app", "v1").await;
-    shelf
-        .store
-        .admit(&held, first, &new_run("v1", '1', 1))
-        .await
-        .unwrap();
-    let report = shelf.store.claim(JobKind::Report, LEASE).await.unwrap().unwrap();
-    let (second, held) = shelf.push("acme/app", "v2").await;
-    shelf
-        .store
-        .admit(&held, second, &new_run("v2", '2', 2))
-        .await
-        .unwrap();
+    shelf.made("v1", '1', 1).await;
+    let report = shelf.claim(JobKind::Report).await;
+    shelf.made("v2", '2', 2).await;
     shelf.store.complete(&report).await.unwrap();
     let again = shelf
         .store
@@ -210,21 +200,11 @@ async fn a_job_woken_while_it_is_done_is_done_once_more() {
 #[tokio::test]
 async fn waking_a_job_that_waits_does_not_move_it() {
     let shelf = Shelf::open().await;
-    let (first, held) = shelf.push("acme/app", "v1").await;
-    shelf
-        .store
-        .admit(&held, first, &new_run("v1", '1', 1))
-        .await
-        .unwrap();
-    let report = shelf.store.claim(JobKind::Report, LEASE).await.unwrap().unwrap();
+    shelf.made("v1", '1', 1).await;
+    let report = shelf.claim(JobKind::Report).await;
     let later = shelf.clock.now() + 60_000;
     shelf.store.retry(&report, later, "rate limit").await.unwrap();
-    let (second, held) = shelf.push("acme/app", "v2").await;
-    shelf
-        .store
-        .admit(&held, second, &new_run("v2", '2', 2))
-        .await
-        .unwrap();
+    shelf.made("v2", '2', 2).await;
     assert!(
         shelf.store.claim(JobKind::Report, LEASE).await.unwrap().is_none(),
         "GitHub said to wait"
@@ -281,16 +261,8 @@ async fn three_tags_of_one_digest_share_a_run() {
 #[tokio::test]
 async fn a_newer_digest_of_the_tag_supersedes_a_waiting_run() {
     let shelf = Shelf::open().await;
-    let (push, held) = shelf.push("acme/app", "latest").await;
-    let Admission::Made { run: old, .. } = shelf
-        .store
-        .admit(&held, push, &new_run("latest", '1', 1))
-        .await
-        .unwrap()
-    else {
-        panic!("the first push makes a run")
-    };
-    let testing = shelf.store.claim(JobKind::Test, LEASE).await.unwrap().unwrap();
+    let old = shelf.made("latest", '1', 1).await;
+    let testing = shelf.testing().await;
     shelf.store.begin_tests(&testing, old).await.unwrap();
     let (push, held) = shelf.push("acme/app", "latest").await;
     let Admission::Made { run: new, superseded } = shelf
@@ -315,15 +287,7 @@ async fn a_newer_digest_of_the_tag_supersedes_a_waiting_run() {
 #[tokio::test]
 async fn a_push_that_is_late_does_not_supersede_a_newer_one() {
     let shelf = Shelf::open().await;
-    let (push, held) = shelf.push("acme/app", "latest").await;
-    let Admission::Made { run: newer, .. } = shelf
-        .store
-        .admit(&held, push, &new_run("latest", '2', 20))
-        .await
-        .unwrap()
-    else {
-        panic!("the first push makes a run")
-    };
+    let newer = shelf.made("latest", '2', 20).await;
     let (push, held) = shelf.push("acme/app", "latest").await;
     let late = shelf
         .store
@@ -336,16 +300,8 @@ async fn a_push_that_is_late_does_not_supersede_a_newer_one() {
 #[tokio::test]
 async fn a_digest_with_a_verdict_is_not_run_again_but_trouble_is() {
     let shelf = Shelf::open().await;
-    let (push, held) = shelf.push("acme/app", "v1").await;
-    let Admission::Made { run, .. } = shelf
-        .store
-        .admit(&held, push, &new_run("v1", '1', 1))
-        .await
-        .unwrap()
-    else {
-        panic!("the first push makes a run")
-    };
-    let testing = shelf.store.claim(JobKind::Test, LEASE).await.unwrap().unwrap();
+    let run = shelf.made("v1", '1', 1).await;
+    let testing = shelf.testing().await;
     let trouble = Verdict::without_steps(Outcome::Trouble, "the registry was away for an hour");
     shelf
         .store
@@ -353,16 +309,8 @@ async fn a_digest_with_a_verdict_is_not_run_again_but_trouble_is() {
         .await
         .unwrap();
 
-    let (push, held) = shelf.push("acme/app", "v1").await;
-    let Admission::Made { run: second, .. } = shelf
-        .store
-        .admit(&held, push, &new_run("v1", '1', 2))
-        .await
-        .unwrap()
-    else {
-        panic!("trouble is no verdict of the image")
-    };
-    let testing = shelf.store.claim(JobKind::Test, LEASE).await.unwrap().unwrap();
+    let second = shelf.made("v1", '1', 2).await;
+    let testing = shelf.testing().await;
     shelf
         .store
         .finish_run(&testing, second, &passed(), b"all good\n")
@@ -385,15 +333,7 @@ async fn a_digest_with_a_verdict_is_not_run_again_but_trouble_is() {
 #[tokio::test]
 async fn a_rerun_is_a_new_attempt_on_the_same_digest() {
     let shelf = Shelf::open().await;
-    let (push, held) = shelf.push("acme/app", "v1").await;
-    let Admission::Made { run, .. } = shelf
-        .store
-        .admit(&held, push, &new_run("v1", '1', 1))
-        .await
-        .unwrap()
-    else {
-        panic!("the first push makes a run")
-    };
+    let run = shelf.made("v1", '1', 1).await;
     let wish = |n: &str| {
         let mut wish = delivery("acme/app", n);
         wish.pushes.clear();
@@ -401,28 +341,18 @@ async fn a_rerun_is_a_new_attempt_on_the_same_digest() {
         wish
     };
     shelf.intake.take(wish("v1")).await;
-    let event = shelf
-        .store
-        .claim(JobKind::GithubEvent, LEASE)
-        .await
-        .unwrap()
-        .unwrap();
+    let event = shelf.claim(JobKind::GithubEvent).await;
     let under_way = shelf.store.rerun(&event, run, &event.subject).await.unwrap();
     assert_eq!(under_way, Some(Rerun::UnderWay(run)));
 
-    let testing = shelf.store.claim(JobKind::Test, LEASE).await.unwrap().unwrap();
+    let testing = shelf.testing().await;
     shelf
         .store
         .finish_run(&testing, run, &passed(), b"")
         .await
         .unwrap();
     shelf.intake.take(wish("v1")).await;
-    let event = shelf
-        .store
-        .claim(JobKind::GithubEvent, LEASE)
-        .await
-        .unwrap()
-        .unwrap();
+    let event = shelf.claim(JobKind::GithubEvent).await;
     let Some(Rerun::Made(again)) = shelf.store.rerun(&event, run, &event.subject).await.unwrap() else {
         panic!("a finished run can be run again")
     };
@@ -457,7 +387,7 @@ async fn only_what_changed_is_due_at_github_and_verdicts_come_first() {
         .await
         .unwrap();
 
-    let report = shelf.store.claim(JobKind::Report, LEASE).await.unwrap().unwrap();
+    let report = shelf.claim(JobKind::Report).await;
     let due = shelf.store.due_checks(installation, 10).await.unwrap();
     assert_eq!(
         due.iter().map(|check| check.run).collect::<Vec<_>>(),
@@ -497,16 +427,8 @@ async fn only_what_changed_is_due_at_github_and_verdicts_come_first() {
 #[tokio::test]
 async fn what_is_old_is_forgotten_but_not_what_github_waits_for() {
     let shelf = Shelf::open().await;
-    let (push, held) = shelf.push("acme/app", "v1").await;
-    let Admission::Made { run, .. } = shelf
-        .store
-        .admit(&held, push, &new_run("v1", '1', 1))
-        .await
-        .unwrap()
-    else {
-        panic!("the first push makes a run")
-    };
-    let testing = shelf.store.claim(JobKind::Test, LEASE).await.unwrap().unwrap();
+    let run = shelf.made("v1", '1', 1).await;
+    let testing = shelf.testing().await;
     shelf
         .store
         .finish_run(&testing, run, &passed(), b"x")
@@ -519,7 +441,7 @@ async fn what_is_old_is_forgotten_but_not_what_github_waits_for() {
         0,
         "its verdict was not sent yet"
     );
-    let report = shelf.store.claim(JobKind::Report, LEASE).await.unwrap().unwrap();
+    let report = shelf.claim(JobKind::Report).await;
     let due = shelf.store.due_checks(InstallationId(42), 1).await.unwrap();
     shelf
         .store

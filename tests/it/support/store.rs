@@ -5,9 +5,9 @@ use std::time::Duration;
 use hubcheck::clock::Clock;
 use hubcheck::model::{
     Binding, Decision, DeliveryId, Evidence, InstallationId, Limits, Network, Plan, Platform, Profile, Push,
-    PushId, Repo, RepoId, Source, Step, StepKind, Visibility,
+    PushId, Repo, RepoId, RunId, Source, Step, StepKind, Visibility,
 };
-use hubcheck::store::{Intake, JobKind, Lease, NewDelivery, NewRun, Store, Taken};
+use hubcheck::store::{Admission, Intake, JobKind, Lease, NewDelivery, NewRun, Store, Taken};
 use tempfile::TempDir;
 
 /// How long a test's leases last.
@@ -33,6 +33,35 @@ impl Shelf {
             clock,
             directory,
         }
+    }
+
+    /// Pushes a tag that means the digest that `digit` fills, and says what became of it.
+    pub(crate) async fn admit(&self, tag: &str, digit: char, seen_at: i64) -> Admission {
+        let (push, held) = self.push("acme/app", tag).await;
+        let new = new_run(tag, digit, seen_at);
+        self.store.admit(&held, push, &new).await.unwrap()
+    }
+
+    /// The same, where a run is made of it.
+    pub(crate) async fn made(&self, tag: &str, digit: char, seen_at: i64) -> RunId {
+        match self.admit(tag, digit, seen_at).await {
+            Admission::Made { run, .. } => run,
+            other => panic!("no run was made: {other:?}"),
+        }
+    }
+
+    /// Leases the job of a run's tests.
+    pub(crate) async fn testing(&self) -> Lease {
+        self.claim(JobKind::Test).await
+    }
+
+    /// Leases the next job of a kind.
+    pub(crate) async fn claim(&self, kind: JobKind) -> Lease {
+        self.store
+            .claim(kind, LEASE)
+            .await
+            .unwrap()
+            .expect("a job is ready")
     }
 
     /// Takes in a delivery that speaks of `image:tag`, and leases the job that resolves it.
