@@ -32,7 +32,7 @@ impl Pipeline {
             Ok(new) => {
                 let admission = self.store().admit(lease, push.id, &new).await?;
                 tracing::info!(push.id = %push.id, image = %push.image, tag = %push.tag, ?admission, "a push led to a commit");
-                if let Admission::Made { superseded, .. } = admission {
+                if let Admission::Made { superseded, .. } | Admission::Joined { superseded, .. } = admission {
                     for run in superseded {
                         self.stop_executing(run);
                     }

@@ -50,7 +50,12 @@ pub enum Admission {
         superseded: Vec<RunId>,
     },
     /// The digest has its run already: the tag joined it.
-    Joined(RunId),
+    Joined {
+        /// The run that tests, or tested, the digest.
+        run: RunId,
+        /// Runs that nobody needs any more.
+        superseded: Vec<RunId>,
+    },
     /// The tag means a newer digest by now, and this run tests it.
     Overtaken(RunId),
 }
@@ -92,7 +97,7 @@ impl Store {
         Self::remember_repo(&mut tx, &new.source.repo).await?;
         let admission = self.place(&mut tx, push, new).await?;
         let (stage, run) = match &admission {
-            Admission::Made { run, .. } | Admission::Joined(run) => ("run", run),
+            Admission::Made { run, .. } | Admission::Joined { run, .. } => ("run", run),
             Admission::Overtaken(run) => ("superseded", run),
         };
         tx.execute(
@@ -142,7 +147,7 @@ impl Store {
         Ok(if fresh {
             Admission::Made { run, superseded }
         } else {
-            Admission::Joined(run)
+            Admission::Joined { run, superseded }
         })
     }
 
@@ -289,6 +294,7 @@ impl Store {
                     )
                 };
                 self.finish_in(tx, loser, &verdict).await?;
+                self.hand_over_statuses(tx, loser, successor).await?;
                 superseded.push(loser);
             }
         }

@@ -71,6 +71,21 @@ impl Store {
         self.wake_report(tx, run).await
     }
 
+    /// A run's statuses are its successor's from now on, though that may be the older of the two.
+    pub(super) async fn hand_over_statuses(
+        &self,
+        tx: &mut Tx,
+        from: RunId,
+        successor: RunId,
+    ) -> Result<(), StoreError> {
+        tx.execute(
+            "UPDATE statuses SET run_id = $2, wanted = wanted + 1, failures = 0, parked = NULL WHERE run_id = $1",
+            args![from.to_string(), successor.to_string()],
+        )
+        .await?;
+        self.wake_report(tx, successor).await
+    }
+
     /// Something about a run changed that GitHub should show.
     pub(super) async fn want_reports(&self, tx: &mut Tx, run: RunId) -> Result<(), StoreError> {
         tx.execute(

@@ -246,7 +246,7 @@ async fn three_tags_of_one_digest_share_a_run() {
             .unwrap()
         {
             Admission::Made { run, superseded } if superseded.is_empty() => runs.push(run),
-            Admission::Joined(run) => runs.push(run),
+            Admission::Joined { run, .. } => runs.push(run),
             other => panic!("{other:?}"),
         }
     }
@@ -281,6 +281,36 @@ async fn a_newer_digest_of_the_tag_supersedes_a_waiting_run() {
     assert!(
         matches!(late, Err(StoreError::LeaseLost)),
         "its tests may not speak any more: {late:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_tag_that_moves_back_ends_the_run_between_and_the_status_is_the_first_ones_again() {
+    let shelf = Shelf::open().await;
+    let first = shelf.made("v1", '1', 1).await;
+    let testing = shelf.testing().await;
+    shelf
+        .store
+        .finish_run(&testing, first, &passed(), b"")
+        .await
+        .unwrap();
+    shelf.admit("latest", '1', 2).await;
+    let between = shelf.made("latest", '2', 3).await;
+    let back = shelf.admit("latest", '1', 4).await;
+    let superseded = vec![between];
+    assert_eq!(
+        back,
+        Admission::Joined {
+            run: first,
+            superseded
+        }
+    );
+    let between = shelf.store.run(between).await.unwrap().unwrap();
+    assert_eq!(between.verdict.unwrap().outcome, Outcome::Cancelled);
+    let statuses = shelf.store.due_statuses(InstallationId(42), 10).await.unwrap();
+    assert_eq!(
+        statuses.iter().map(|status| status.run).collect::<Vec<_>>(),
+        [first]
     );
 }
 
@@ -326,7 +356,10 @@ async fn a_digest_with_a_verdict_is_not_run_again_but_trouble_is() {
             .admit(&held, push, &new_run("v1", '1', 3))
             .await
             .unwrap(),
-        Admission::Joined(second)
+        Admission::Joined {
+            run: second,
+            superseded: Vec::new()
+        }
     );
 }
 
