@@ -95,6 +95,8 @@ CREATE TABLE pushes (
     tag TEXT NOT NULL,
     digest TEXT,
     resolved_at BIGINT,
+    -- Since when something stands in its way.
+    waits_since BIGINT,
     stage TEXT NOT NULL,
     reason TEXT,
     run_id TEXT,

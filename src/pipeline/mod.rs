@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::PageLinks;
@@ -61,17 +62,21 @@ pub struct Pipeline {
     resolver: Resolver,
     /// Runs whose tests this process executes now, with the attempt, so that they can be stopped at once.
     executing: Mutex<HashMap<RunId, (i64, CancellationToken)>>,
+    /// Bounds the pulls that run ahead of their runs.
+    ahead: Arc<Semaphore>,
 }
 
 impl Pipeline {
     /// The stages over these parts.
     pub fn new(parts: Parts) -> Arc<Self> {
         let bindings = Bindings::new(&parts.images);
+        let ahead = Arc::new(Semaphore::new(parts.docker.concurrency));
         let resolver = Resolver::new(parts.registry.clone(), parts.github.clone(), bindings);
         Arc::new(Self {
             parts,
             resolver,
             executing: Mutex::default(),
+            ahead,
         })
     }
 

@@ -119,11 +119,16 @@ impl Pipeline {
 
     fn pull_ahead(self: &Arc<Self>, push: &PushRecord, details: &ImageDetails) {
         let source = self.pull_source(&push.image, &details.digest);
+        // As many as the Engine has slots: the others are pulled when their runs come to it.
+        let Ok(slot) = self.ahead.clone().try_acquire_owned() else {
+            return;
+        };
         let pipeline = self.clone();
         tokio::spawn(async move {
             if let Err(error) = pipeline.bring(&source).await {
                 tracing::debug!(%error, "a pull ahead of its run failed; the run tries again");
             }
+            drop(slot);
         });
     }
 
@@ -131,10 +136,7 @@ impl Pipeline {
         let now = self.store().clock().now();
         match setback {
             Setback::Passing { why, after, patience } => {
-                let since = match patience {
-                    Patience::CommitArrives => push.resolved_at.unwrap_or(now),
-                    Patience::GiveUp | Patience::TagSettles => push.received_at,
-                };
+                let since = push.waits_since.unwrap_or(now);
                 let lasts = patience.lasts(self.parts.docker.give_up);
                 if now - since > millis(lasts) {
                     let stage = if patience == Patience::GiveUp {

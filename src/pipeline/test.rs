@@ -43,7 +43,8 @@ impl Pipeline {
             return Ok(self.store().complete(lease).await?);
         }
         let executing = self.executing(lease, run.id, stop);
-        if self.store().begin_tests(lease, run.id).await? {
+        let again = self.store().begin_tests(lease, run.id).await?;
+        if again || lease.attempts > 1 {
             // What a former attempt left behind must not run beside this one.
             if let Err(error) = self.parts.runner.remove_run(run.id).await {
                 return self.in_trouble(lease, &run, &error.to_string(), None).await;

@@ -185,11 +185,21 @@ async fn handle(pipeline: Arc<Pipeline>, lease: Lease, stop: CancellationToken) 
         return pipeline.give_up(&lease).await;
     }
     match lease.kind {
-        JobKind::Resolve => pipeline.resolve(&lease).await,
+        JobKind::Resolve => unless(&stop, Box::pin(pipeline.resolve(&lease))).await,
         JobKind::Test => pipeline.test(&lease, &stop).await,
         JobKind::Report => pipeline.report(&lease, &stop).await,
-        JobKind::GithubEvent => pipeline.github_event(&lease).await,
+        JobKind::GithubEvent => unless(&stop, pipeline.github_event(&lease)).await,
     }
+}
+
+/// Does work that can be dropped at any point: what it found out is written in one transaction, or not at all.
+async fn unless(
+    stop: &CancellationToken,
+    work: impl Future<Output = Result<(), JobError>>,
+) -> Result<(), JobError> {
+    stop.run_until_cancelled(work)
+        .await
+        .unwrap_or(Err(JobError::Stopping))
 }
 
 /// Keeps the lease, and stops the work when it is gone.

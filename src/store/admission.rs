@@ -235,15 +235,20 @@ impl Store {
     }
 
     async fn tag(&self, tx: &mut Tx, run: RunId, new: &NewRun) -> Result<(), StoreError> {
-        let added = tx
-            .execute(
-                "INSERT INTO run_tags (run_id, tag, seen_at) VALUES ($1, $2, $3)
-                 ON CONFLICT (run_id, tag) DO UPDATE SET seen_at = excluded.seen_at, superseded_by = NULL
-                 WHERE run_tags.superseded_by IS NOT NULL",
-                args![run.to_string(), new.tag.as_str(), new.seen_at],
+        let held: Option<(bool,)> = tx
+            .row(
+                "SELECT superseded_by IS NULL FROM run_tags WHERE run_id = $1 AND tag = $2",
+                args![run.to_string(), new.tag.as_str()],
             )
             .await?;
-        if added > 0 {
+        tx.execute(
+            "INSERT INTO run_tags (run_id, tag, seen_at) VALUES ($1, $2, $3)
+             ON CONFLICT (run_id, tag) DO UPDATE SET superseded_by = NULL, seen_at =
+                CASE WHEN run_tags.seen_at > excluded.seen_at THEN run_tags.seen_at ELSE excluded.seen_at END",
+            args![run.to_string(), new.tag.as_str(), new.seen_at],
+        )
+        .await?;
+        if held != Some((true,)) {
             self.note_in(tx, run, &format!("The image is tagged `{}`", new.tag))
                 .await?;
         }

@@ -73,6 +73,8 @@ pub struct PushRecord {
     digest: Maybe<Digest>,
     /// When the registry was asked what the tag means.
     pub resolved_at: Option<UnixMillis>,
+    /// Since when something stands in its way.
+    pub waits_since: Option<UnixMillis>,
     /// Where it stands.
     #[sqlx(try_from = "String")]
     pub stage: PushStage,
@@ -101,7 +103,7 @@ impl Store {
     pub async fn push(&self, id: PushId) -> Result<Option<PushRecord>, StoreError> {
         self.db
             .row(
-                "SELECT id, delivery_id AS delivery, image, tag, digest, resolved_at, stage, reason, run_id AS run, received_at
+                "SELECT id, delivery_id AS delivery, image, tag, digest, resolved_at, waits_since, stage, reason, run_id AS run, received_at
                  FROM pushes WHERE id = $1",
                 args![id.to_string()],
             )
@@ -112,7 +114,7 @@ impl Store {
     pub async fn pushes_of(&self, delivery: DeliveryId) -> Result<Vec<PushRecord>, StoreError> {
         self.db
             .rows(
-                "SELECT id, delivery_id AS delivery, image, tag, digest, resolved_at, stage, reason, run_id AS run, received_at
+                "SELECT id, delivery_id AS delivery, image, tag, digest, resolved_at, waits_since, stage, reason, run_id AS run, received_at
                  FROM pushes WHERE delivery_id = $1 ORDER BY id",
                 args![delivery.to_string()],
             )
@@ -130,7 +132,8 @@ impl Store {
         let mut tx = self.db.begin().await?;
         let row: Option<(String, i64)> = tx
             .row(
-                "UPDATE pushes SET digest = COALESCE(digest, $2), resolved_at = COALESCE(resolved_at, $3), reason = NULL
+                "UPDATE pushes SET digest = COALESCE(digest, $2), resolved_at = COALESCE(resolved_at, $3),
+                    reason = NULL, waits_since = NULL
                  WHERE id = $1 RETURNING digest, resolved_at",
                 args![push.to_string(), digest.as_str(), asked_at],
             )
@@ -154,8 +157,8 @@ impl Store {
         let mut tx = self.db.begin().await?;
         Self::retry_in(&mut tx, held, at, why).await?;
         tx.execute(
-            "UPDATE pushes SET reason = $2 WHERE id = $1",
-            args![push.to_string(), why],
+            "UPDATE pushes SET reason = $2, waits_since = COALESCE(waits_since, $3) WHERE id = $1",
+            args![push.to_string(), why, self.clock.now()],
         )
         .await?;
         tx.commit().await?;

@@ -50,7 +50,8 @@ pub struct DueStatus {
 }
 
 impl Store {
-    /// A new run is to be shown: a check run of its own, and the status of its context from now on.
+    /// A new run is to be shown: a check run of its own, and the status of its context from now on. One whose
+    /// digest another one took the place of leaves the status to that.
     pub(super) async fn open_reports(&self, tx: &mut Tx, run: RunId) -> Result<(), StoreError> {
         let id = run.to_string();
         tx.execute(
@@ -62,7 +63,7 @@ impl Store {
         tx.execute(
             "INSERT INTO statuses (repo_id, commit_sha, context, run_id, installation_id, wanted)
              SELECT r.repo_id, r.commit_sha, r.context, r.id, p.installation_id, 1
-             FROM runs AS r JOIN repos AS p ON p.id = r.repo_id WHERE r.id = $1
+             FROM runs AS r JOIN repos AS p ON p.id = r.repo_id WHERE r.id = $1 AND r.superseded_by IS NULL
              ON CONFLICT (repo_id, commit_sha, context) DO UPDATE SET run_id = excluded.run_id,
                 installation_id = excluded.installation_id, wanted = statuses.wanted + 1, failures = 0, parked = NULL",
             args![id],

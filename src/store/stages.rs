@@ -33,7 +33,8 @@ impl Store {
             .await?;
         let again = stage.is_some_and(|(stage,)| stage == "testing");
         tx.execute(
-            "UPDATE runs SET stage = 'testing', started_at = COALESCE(started_at, $2) WHERE id = $1 AND stage <> 'finished'",
+            "UPDATE runs SET stage = 'testing', started_at = COALESCE(started_at, $2), trouble = NULL
+             WHERE id = $1 AND stage <> 'finished'",
             args![run.to_string(), self.clock.now()],
         )
         .await?;
@@ -191,9 +192,10 @@ impl Store {
         let again = RunId::new();
         tx.execute(
             "INSERT INTO runs (id, repo_id, image, digest, platform, commit_sha, plan_fingerprint, attempt,
-                image_private, evidence, binding, claims, plan, context, stage, delivery_id, created_at)
+                image_private, evidence, binding, claims, plan, context, stage, delivery_id, created_at,
+                superseded_by)
              SELECT $1, repo_id, image, digest, platform, commit_sha, plan_fingerprint, attempt + 1,
-                image_private, evidence, binding, claims, plan, context, 'queued', $2, $3 FROM runs WHERE id = $4",
+                image_private, evidence, binding, claims, plan, context, 'queued', $2, $3, superseded_by FROM runs WHERE id = $4",
             args![again.to_string(), delivery, self.clock.now(), newest.as_str()],
         )
         .await?;

@@ -315,6 +315,42 @@ async fn a_tag_that_moves_back_ends_the_run_between_and_the_status_is_the_first_
 }
 
 #[tokio::test]
+async fn a_tag_that_was_seen_again_stays_where_it_was_seen_last() {
+    let shelf = Shelf::open().await;
+    let holder = shelf.made("latest", '1', 10).await;
+    shelf.admit("latest", '1', 30).await;
+    assert_eq!(shelf.admit("latest", '2', 20).await, Admission::Overtaken(holder));
+}
+
+#[tokio::test]
+async fn a_superseded_run_can_be_run_again_and_leaves_the_status_to_its_successor() {
+    let shelf = Shelf::open().await;
+    let old = shelf.made("latest", '1', 1).await;
+    let new = shelf.made("latest", '2', 2).await;
+    let mut wish = delivery("acme/app", "v1");
+    wish.pushes.clear();
+    wish.acts = true;
+    shelf.intake.take(wish).await;
+    let event = shelf.claim(JobKind::GithubEvent).await;
+    let Some(Rerun::Made(again)) = shelf.store.rerun(&event, old, &event.subject).await.unwrap() else {
+        panic!("a superseded run can be run again")
+    };
+    let again = shelf.store.run(again).await.unwrap().unwrap();
+    assert_eq!(again.superseded_by, Some(new));
+    let statuses = shelf.store.due_statuses(InstallationId(42), 10).await.unwrap();
+    assert_eq!(
+        statuses.iter().map(|status| status.run).collect::<Vec<_>>(),
+        [new]
+    );
+    let current = shelf
+        .store
+        .current_runs_of_commit(again.source.repo.id, &again.source.commit)
+        .await
+        .unwrap();
+    assert_eq!(current.iter().map(|run| run.id).collect::<Vec<_>>(), [new]);
+}
+
+#[tokio::test]
 async fn a_push_that_is_late_does_not_supersede_a_newer_one() {
     let shelf = Shelf::open().await;
     let newer = shelf.made("latest", '2', 20).await;
