@@ -64,7 +64,6 @@ pub struct Environment {
 }
 
 /// A bot that serves. [`Service::stop`] ends it in order.
-#[derive(Debug)]
 pub struct Service {
     address: SocketAddr,
     admin_address: Option<SocketAddr>,

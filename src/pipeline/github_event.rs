@@ -26,6 +26,9 @@ impl Pipeline {
                 for repo in added.iter().chain(&removed) {
                     self.parts.github.forget_installation(&repo.name);
                 }
+                for repo in &added {
+                    self.store().installed(repo.id, installation).await?;
+                }
                 self.store().unpark_reports(installation).await?;
                 Ok(self.store().complete(lease).await?)
             }

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::access::PageLinks;
 use crate::config::{Docker, ImageBinding};
@@ -62,15 +63,25 @@ pub struct Pipeline {
     resolver: Resolver,
     /// Runs whose tests this process executes now, with the attempt, so that they can be stopped at once.
     executing: Mutex<HashMap<RunId, (i64, CancellationToken)>>,
-    /// Bounds the pulls that run ahead of their runs.
-    ahead: Arc<Semaphore>,
+    ahead: Ahead,
+}
+
+/// Pulls that run ahead of their runs: as many as the Engine has slots, and none once we stop.
+struct Ahead {
+    slots: Arc<Semaphore>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
 }
 
 impl Pipeline {
     /// The stages over these parts.
     pub fn new(parts: Parts) -> Arc<Self> {
         let bindings = Bindings::new(&parts.images);
-        let ahead = Arc::new(Semaphore::new(parts.docker.concurrency));
+        let ahead = Ahead {
+            slots: Arc::new(Semaphore::new(parts.docker.concurrency)),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        };
         let resolver = Resolver::new(parts.registry.clone(), parts.github.clone(), bindings);
         Arc::new(Self {
             parts,
@@ -78,6 +89,13 @@ impl Pipeline {
             executing: Mutex::default(),
             ahead,
         })
+    }
+
+    /// Ends the pulls that no run waits for yet.
+    async fn stop_pulls_ahead(&self) {
+        self.ahead.stop.cancel();
+        self.ahead.tasks.close();
+        self.ahead.tasks.wait().await;
     }
 
     fn store(&self) -> &Store {

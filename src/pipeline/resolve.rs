@@ -119,13 +119,18 @@ impl Pipeline {
 
     fn pull_ahead(self: &Arc<Self>, push: &PushRecord, details: &ImageDetails) {
         let source = self.pull_source(&push.image, &details.digest);
-        // As many as the Engine has slots: the others are pulled when their runs come to it.
-        let Ok(slot) = self.ahead.clone().try_acquire_owned() else {
+        // The others are pulled when their runs come to it.
+        let Ok(slot) = self.ahead.slots.clone().try_acquire_owned() else {
             return;
         };
         let pipeline = self.clone();
-        tokio::spawn(async move {
-            if let Err(error) = pipeline.bring(&source).await {
+        self.ahead.tasks.spawn(async move {
+            let pulled = pipeline
+                .ahead
+                .stop
+                .run_until_cancelled(Box::pin(pipeline.bring(&source)))
+                .await;
+            if let Some(Err(error)) = pulled {
                 tracing::debug!(%error, "a pull ahead of its run failed; the run tries again");
             }
             drop(slot);

@@ -43,8 +43,8 @@ pub(super) enum JobError {
 }
 
 /// The workers of a running pipeline.
-#[derive(Debug)]
 pub struct Workers {
+    pipeline: Arc<Pipeline>,
     tracker: TaskTracker,
     /// No new work.
     closing: CancellationToken,
@@ -56,6 +56,7 @@ impl Workers {
     /// Starts workers for every kind of job, and the sweeper.
     pub fn start(pipeline: &Arc<Pipeline>) -> Self {
         let workers = Self {
+            pipeline: pipeline.clone(),
             tracker: TaskTracker::new(),
             closing: CancellationToken::new(),
             abandon: CancellationToken::new(),
@@ -84,6 +85,7 @@ impl Workers {
     pub async fn stop(self, grace: Duration) {
         self.closing.cancel();
         self.tracker.close();
+        self.pipeline.stop_pulls_ahead().await;
         if timeout(grace, self.tracker.wait()).await.is_err() {
             tracing::info!("running work did not finish in time and is handed back");
             self.abandon.cancel();

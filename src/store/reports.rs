@@ -136,6 +136,37 @@ impl Store {
         Ok(())
     }
 
+    /// The App is installed in a repository, maybe anew under another number: what waits for the repository is
+    /// that installation's from now on.
+    pub async fn installed(&self, repo: RepoId, installation: InstallationId) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        tx.execute(
+            "UPDATE repos SET installation_id = $2 WHERE id = $1",
+            args![repo.0, installation.0],
+        )
+        .await?;
+        let checks = tx
+            .execute(
+                "UPDATE checks SET installation_id = $2, parked = NULL, failures = 0
+                 WHERE sent < wanted AND run_id IN (SELECT id FROM runs WHERE repo_id = $1)",
+                args![repo.0, installation.0],
+            )
+            .await?;
+        let statuses = tx
+            .execute(
+                "UPDATE statuses SET installation_id = $2, parked = NULL, failures = 0
+                 WHERE sent < wanted AND repo_id = $1",
+                args![repo.0, installation.0],
+            )
+            .await?;
+        if checks + statuses > 0 {
+            self.wake(&mut tx, report_job(installation.0)).await?;
+        }
+        tx.commit().await?;
+        self.ring();
+        Ok(())
+    }
+
     /// An installation changed: what GitHub refused may be welcome now.
     pub async fn unpark_reports(&self, installation: InstallationId) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;

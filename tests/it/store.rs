@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use hubcheck::clock::Clock;
-use hubcheck::model::{DeliveryId, InstallationId, Outcome, Verdict};
+use hubcheck::model::{DeliveryId, InstallationId, Outcome, RepoId, Verdict};
 use hubcheck::store::{Admission, JobKind, Rerun, RunFilter, Stage, Store, StoreError, Taken};
 
 use crate::support::store::{LEASE, Shelf, delivery, new_run};
@@ -490,6 +490,48 @@ async fn only_what_changed_is_due_at_github_and_verdicts_come_first() {
             .await
             .unwrap()
             .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn what_github_refused_is_the_new_installations_when_the_app_comes_back() {
+    let shelf = Shelf::open().await;
+    shelf.made("v1", '1', 1).await;
+    let report = shelf.claim(JobKind::Report).await;
+    let due = shelf.store.due_checks(InstallationId(42), 1).await.unwrap();
+    shelf
+        .store
+        .check_refused(&report, &due[0], Some("not installed"))
+        .await
+        .unwrap();
+    assert!(
+        shelf
+            .store
+            .due_checks(InstallationId(42), 1)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    shelf.store.complete(&report).await.unwrap();
+    shelf
+        .store
+        .installed(RepoId(7), InstallationId(43))
+        .await
+        .unwrap();
+    let again = shelf.claim(JobKind::Report).await;
+    assert_eq!(again.subject, "43");
+    assert_eq!(
+        shelf.store.due_checks(InstallationId(43), 9).await.unwrap().len(),
+        1
+    );
+    assert_eq!(
+        shelf
+            .store
+            .due_statuses(InstallationId(43), 9)
+            .await
+            .unwrap()
+            .len(),
+        1
     );
 }
 
