@@ -15,10 +15,11 @@ pub(super) fn start(common: &Common, service: bool) {
         (false, 2) => "debug",
         (false, _) => "trace",
     };
-    // Libraries log addresses and headers below warnings: they may hold secrets, and stay out.
+    // Libraries log addresses and headers below warnings: they may hold secrets, and stay out. What GitHub
+    // refuses is told by us, with what becomes of it.
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::WARN.into())
-        .parse_lossy(format!("warn,hubcheck={ours}"));
+        .parse_lossy(format!("warn,octocrab=off,hubcheck={ours}"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
