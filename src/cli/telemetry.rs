@@ -9,7 +9,7 @@ use super::{Common, LogFormat};
 
 /// Starts the log. A command that is not a service speaks for itself, and logs only what went wrong.
 pub(super) fn start(common: &Common, service: bool) {
-    let ours = match (common.quiet, common.verbose + u8::from(service)) {
+    let ours = match (common.quiet, common.verbose.saturating_add(u8::from(service))) {
         (true, _) | (false, 0) => "error",
         (false, 1) => "info",
         (false, 2) => "debug",
