@@ -6,6 +6,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::{Common, LogFormat};
+use crate::github::LOG_DIRECTIVE;
 
 /// Starts the log. A command that is not a service speaks for itself, and logs only what went wrong.
 pub(super) fn start(common: &Common, service: bool) {
@@ -19,7 +20,7 @@ pub(super) fn start(common: &Common, service: bool) {
     // refuses is told by us, with what becomes of it.
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::WARN.into())
-        .parse_lossy(format!("warn,octocrab=off,hubcheck={ours}"));
+        .parse_lossy(format!("warn,{LOG_DIRECTIVE},hubcheck={ours}"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

@@ -39,6 +39,9 @@ use transport::{Answer, Api, Request};
 /// How long GitHub may take for one answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Keeps the library's own lines out of the log: what GitHub refuses is told by whoever acts on it.
+pub const LOG_DIRECTIVE: &str = "octocrab=off";
+
 /// GitHub's number of a check run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
