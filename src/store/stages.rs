@@ -6,7 +6,7 @@ use super::jobs::{JobKind, Lease, NewJob};
 use super::record::json;
 use super::{Store, StoreError};
 use crate::clock::UnixMillis;
-use crate::model::{Outcome, RunId, Verdict};
+use crate::model::{RunId, Verdict};
 
 /// What became of the wish to run once more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,17 +97,6 @@ impl Store {
         Ok(())
     }
 
-    /// Cancels a run on somebody's wish. False if it had its verdict already.
-    pub async fn cancel_run(&self, run: RunId, why: &str) -> Result<bool, StoreError> {
-        let mut tx = self.db.begin().await?;
-        let ended = self
-            .finish_in(&mut tx, run, &Verdict::without_steps(Outcome::Cancelled, why))
-            .await?;
-        tx.commit().await?;
-        self.ring();
-        Ok(ended)
-    }
-
     /// The one place where a run gets its verdict. The first verdict stands.
     pub(super) async fn finish_in(
         &self,
@@ -147,12 +136,7 @@ impl Store {
 
     /// A new attempt of a finished run, on the same digest, for the delivery that asked for it.
     pub async fn rerun(&self, held: &Lease, run: RunId, delivery: &str) -> Result<Option<Rerun>, StoreError> {
-        let mut tx = self.db.begin().await?;
-        self.complete_in(&mut tx, held).await?;
-        let made = self.rerun_in(&mut tx, run, delivery).await?;
-        tx.commit().await?;
-        self.ring();
-        Ok(made)
+        Ok(self.rerun_all(held, &[run], delivery).await?.pop())
     }
 
     /// [`Store::rerun`] of several runs for one delivery.
