@@ -167,7 +167,7 @@ CREATE INDEX jobs_ready ON jobs (kind, run_at, id) WHERE done_at IS NULL;
 CREATE UNIQUE INDEX jobs_lane ON jobs (lane) WHERE owner IS NOT NULL AND done_at IS NULL;
 CREATE INDEX jobs_done ON jobs (done_at) WHERE done_at IS NOT NULL;
 
--- Images that an Engine holds because of us.
+-- Images that an Engine, by its own id, holds because of us.
 CREATE TABLE images (
     engine TEXT NOT NULL,
     digest TEXT NOT NULL,

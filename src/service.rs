@@ -1,9 +1,7 @@
 //! The bot, put together: from a configuration to something that serves, and back to nothing.
 
-use std::fs::{File, TryLockError};
-use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +21,7 @@ use crate::pipeline::{self, Pipeline, Surroundings, Workers};
 use crate::registry::RegistryClient;
 use crate::resolve::Bindings;
 use crate::runner::Runner;
-use crate::store::{Intake, Store, StoreError};
+use crate::store::{Intake, ServingLock, Store, StoreError};
 use crate::web::{self, server};
 
 /// How often what surrounds us is looked at.
@@ -74,7 +72,7 @@ pub struct Service {
     stop: CancellationToken,
     grace: Duration,
     /// Held for as long as we serve.
-    _lock: File,
+    _lock: ServingLock,
 }
 
 impl Service {
@@ -88,10 +86,9 @@ impl Service {
         let github = github(&config)?;
         let registry = RegistryClient::new(&config.registries, &config.net, docker_login_file)
             .map_err(|error| StartError::Configuration(error.to_string()))?;
-        let lock = lock(&config)?;
+        let lock = ServingLock::take(&config.store)?;
         let store = Store::open(&config.store, clock.clone()).await?;
-        // Whoever held a lease is gone: we hold the lock.
-        store.release_leases().await?;
+        store.take_over(&lock).await?;
         let runner = Runner::connect(&config.docker, store.instance().await?, clock)
             .map_err(|error| StartError::Configuration(error.to_string()))?;
         let (public, admin) = listeners(&config, listener).await?;
@@ -164,7 +161,10 @@ impl Service {
     /// [`Service::stop`], and removes the images that were pulled: for a store that is not kept.
     pub async fn stop_without_trace(self) {
         let runner = self.runner.clone();
-        let pulled = self.store.images_on(runner.host()).await.unwrap_or_default();
+        let pulled = match runner.engine_id().await {
+            Ok(engine) => self.store.images_on(engine).await.unwrap_or_default(),
+            Err(_) => Vec::new(),
+        };
         self.stop().await;
         if let Err(error) = runner.keep_images_within(&pulled, 0).await {
             tracing::warn!(%error, "an image may be left on the Docker Engine");
@@ -224,31 +224,6 @@ pub async fn hook_keys(config: &Config, store: &Store) -> Result<HookKeys, Start
         config.hooks.secret.clone()
     };
     HookKeys::new(&keys, &config.hooks.tokens).map_err(|error| StartError::Configuration(error.to_string()))
-}
-
-/// One process serves from a file: a second one would take the first one's leases for a dead man's.
-fn lock(config: &Config) -> Result<File, StartError> {
-    let store = config.store.strip_prefix("sqlite://").unwrap_or(&config.store);
-    let path = Path::new(store).with_extension("lock");
-    let outside = |error: io::Error| {
-        StartError::Outside(format!(
-            "cannot use {}: {error}; check that its folder exists and can be written",
-            path.display()
-        ))
-    };
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(outside)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StartError::Outside(format!(
-            "another hubcheck serves from {store}: stop it, or give this one a `store` of its own"
-        ))),
-        Err(TryLockError::Error(error)) => Err(outside(error)),
-    }
 }
 
 /// Where the world and where the operator reach us.

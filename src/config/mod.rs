@@ -34,7 +34,7 @@ pub struct Config {
     pub public_url: String,
     /// Where `/metrics` is served; `off` for nowhere.
     pub admin_listen: String,
-    /// `sqlite://FILE`.
+    /// `sqlite://FILE` or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
     pub store: String,
     /// How long running work may go on after a signal to stop.
     #[serde(with = "duration")]

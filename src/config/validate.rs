@@ -10,6 +10,9 @@ use super::file::Step;
 /// How the address of the embedded store starts.
 pub(super) const SQLITE: &str = "sqlite://";
 
+/// How the address of a server's database starts.
+const POSTGRES: [&str; 2] = ["postgres://", "postgresql://"];
+
 /// A value that cannot be used.
 #[derive(Debug)]
 pub(super) struct Problem {
@@ -56,11 +59,19 @@ fn check_addresses(config: &Config) -> Result<(), Problem> {
     match config.store.strip_prefix(SQLITE) {
         Some("") => problem(["store"], "names no file: write `sqlite://hubcheck.db`"),
         Some(_) => Ok(()),
-        None if config.store.starts_with("postgres") => problem(
+        None if POSTGRES.iter().any(|scheme| config.store.starts_with(scheme)) => {
+            match Url::parse(&config.store) {
+                Ok(url) if url.path().len() > 1 => Ok(()),
+                _ => problem(
+                    ["store"],
+                    "is not an address like `postgres://USER:PASSWORD@HOST:5432/DATABASE`",
+                ),
+            }
+        }
+        None => problem(
             ["store"],
-            "names a PostgreSQL database, and this version stores in SQLite only: write `sqlite://hubcheck.db`",
+            "is neither an address like `sqlite://hubcheck.db` nor one like `postgres://USER:PASSWORD@HOST:5432/DATABASE`",
         ),
-        None => problem(["store"], "is not an address like `sqlite://hubcheck.db`"),
     }
 }
 

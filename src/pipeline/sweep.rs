@@ -94,7 +94,7 @@ impl Pipeline {
     }
 
     async fn trim_images(&self) -> Result<(), SweepError> {
-        let engine = self.engine();
+        let engine = self.parts.runner.engine_id().await?;
         let cached = self.store().images_on(engine).await.map_err(JobError::from)?;
         let removed = self
             .parts

@@ -14,7 +14,7 @@ use crate::model::{Digest, Elapsed, ImageName, Outcome, RunId, Verdict};
 use crate::runner::{
     LocalImage, LogSink, Owner, PullError, PullSource, RegistryCredentials, StepEnd, StepTask,
 };
-use crate::store::{Lease, Run, Stage, StoreError};
+use crate::store::{Lease, Run, Stage};
 
 /// A container is past its deadline after so many times the limits of its run's steps: it may have to wait
 /// for the slots of others first.
@@ -226,27 +226,18 @@ impl Pipeline {
     /// an image that nobody ever removes. What was there before we came is somebody else's, and stays.
     pub(super) async fn bring(&self, source: &PullSource) -> Result<LocalImage, PullError> {
         let runner = &self.parts.runner;
-        if runner.local_image(&source.name()).await?.is_some() {
-            self.noted(self.store().image_used(self.engine(), &source.digest).await);
+        let engine = runner.engine_id().await?;
+        let noted = if runner.local_image(&source.name()).await?.is_some() {
+            self.store().image_used(engine, &source.digest).await
         } else {
-            self.noted(
-                self.store()
-                    .image_pulled(self.engine(), &source.reference, &source.digest)
-                    .await,
-            );
+            self.store()
+                .image_pulled(engine, &source.reference, &source.digest)
+                .await
+        };
+        if let Err(error) = noted {
+            tracing::warn!(%error, "cannot note an image; it will not be removed by itself");
         }
         runner.pull(source, |_| ()).await
-    }
-
-    fn noted(&self, noted: Result<(), StoreError>) {
-        if let Err(error) = noted {
-            tracing::warn!(%error, engine = self.engine(), "cannot note an image; it will not be removed by itself");
-        }
-    }
-
-    /// The Engine's name in the table of the images that it holds.
-    pub(super) fn engine(&self) -> &str {
-        self.parts.runner.host()
     }
 
     /// Puts the run among those that can be stopped at once, until the guard is dropped.

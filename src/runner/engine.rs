@@ -88,6 +88,7 @@ impl Engine {
         let mut runtimes: Vec<String> = info.runtimes.unwrap_or_default().into_keys().collect();
         runtimes.sort();
         Ok(EngineInfo {
+            id: info.id.unwrap_or_else(|| self.host().to_owned()),
             version: version.version.unwrap_or_default(),
             api_version: version.api_version.unwrap_or_default(),
             os: version.os.unwrap_or_default(),

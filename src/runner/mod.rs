@@ -53,6 +53,8 @@ const NETWORK_MARGIN: Duration = Duration::from_hours(2);
 /// What the Engine says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineInfo {
+    /// Its own id, which outlives restarts: two Engines may have the same address on two hosts.
+    pub id: String,
     /// `20.10.24`
     pub version: String,
     /// `1.41`
@@ -76,7 +78,8 @@ pub struct Runner {
     pull_timeout: Duration,
     /// Steps that may run at a time.
     slots: Arc<Semaphore>,
-    platform: Arc<OnceCell<Platform>>,
+    /// The Engine, as it said at first.
+    known: Arc<OnceCell<EngineInfo>>,
     flights: Flights,
     /// Containers that are being made or removed.
     upkeep: TaskTracker,
@@ -102,7 +105,7 @@ impl Runner {
             runtime: config.runtime.clone(),
             pull_timeout: config.pull_timeout,
             slots: Arc::new(Semaphore::new(config.concurrency.max(1))),
-            platform: Arc::default(),
+            known: Arc::default(),
             flights: Flights::default(),
             upkeep,
             open_files: Arc::new(AtomicI64::new(i64::MAX)),
@@ -122,15 +125,21 @@ impl Runner {
 
     /// What the Engine runs on; asked once.
     pub async fn platform(&self) -> Result<Platform, EngineError> {
-        let ask = async || {
-            let EngineInfo { os, architecture, .. } = self.engine.info().await?;
-            Ok(Platform {
-                os,
-                architecture,
-                variant: None,
-            })
-        };
-        self.platform.get_or_try_init(ask).await.cloned()
+        let EngineInfo { os, architecture, .. } = self.known().await?.clone();
+        Ok(Platform {
+            os,
+            architecture,
+            variant: None,
+        })
+    }
+
+    /// The Engine's own id; asked once.
+    pub async fn engine_id(&self) -> Result<&str, EngineError> {
+        Ok(&self.known().await?.id)
+    }
+
+    async fn known(&self) -> Result<&EngineInfo, EngineError> {
+        self.known.get_or_try_init(|| self.engine.info()).await
     }
 
     /// The image that the Engine holds under `reference`: a name with a tag or a digest, or an id.

@@ -1,127 +1,64 @@
-//! The database behind the store. Only this file knows which engine it is.
+//! The database behind the store. Only `db` knows which engine it is.
 //!
-//! Every query has one text, with `$1` placeholders. `SQLite` takes one writer at a time: one
-//! connection writes, and every transaction on it begins as a writer, so that none fails halfway.
+//! Every query has one text, with `$1` placeholders, and a transaction means the same on both engines:
+//! those that [`Db::begin`] a turn run one after the other, whichever replica they are on, so that what one
+//! has read stays true until it is committed. `SQLite` has one writer anyway; on PostgreSQL they wait for
+//! their turn, and only what touches a single job, or only adds rows, goes beside them.
 
-use std::path::Path;
-use std::time::Duration;
+mod address;
+mod bound;
+mod postgres;
+mod sqlite;
 
-use sqlx::sqlite::{
-    Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
-    SqliteSynchronous,
-};
-use sqlx::{FromRow, Transaction};
+use sqlx::Transaction;
+use sqlx::postgres::{PgPool, Postgres};
+use sqlx::sqlite::{Sqlite, SqliteError};
 
 use super::StoreError;
+use bound::bound;
+use postgres::in_time;
 
-/// Connections that read beside the writer.
-const READERS: u32 = 4;
+pub(super) use address::Address;
+pub(super) use bound::{Arg, Record, args};
 
-/// How long a statement waits for another process' lock.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// A value bound to a query's placeholder.
+/// The connections.
 #[derive(Clone, Debug)]
-pub(super) enum Arg {
-    Text(Option<String>),
-    Int(Option<i64>),
-    Bool(bool),
-    Bytes(Vec<u8>),
-}
-
-macro_rules! arg_from {
-    ($($type:ty => |$value:ident| $arg:expr;)*) => {
-        $(impl From<$type> for Arg {
-            fn from($value: $type) -> Self {
-                $arg
-            }
-        })*
-    };
-}
-
-arg_from! {
-    &str => |value| Arg::Text(Some(value.to_owned()));
-    String => |value| Arg::Text(Some(value));
-    Option<String> => |value| Arg::Text(value);
-    i64 => |value| Arg::Int(Some(value));
-    Option<i64> => |value| Arg::Int(value);
-    bool => |value| Arg::Bool(value);
-    Vec<u8> => |value| Arg::Bytes(value);
-}
-
-/// The values of a query's placeholders, in order: anything [`Arg`] is made from, or `%` and
-/// something that is shown as text.
-macro_rules! args {
-    ($($value:expr),* $(,)?) => { vec![$($crate::store::db::Arg::from($value)),*] };
-}
-pub(super) use args;
-
-/// A row that both engines can give.
-pub(super) trait Record: for<'r> FromRow<'r, SqliteRow> + Send + Unpin {}
-impl<T: for<'r> FromRow<'r, SqliteRow> + Send + Unpin> Record for T {}
-
-macro_rules! bound {
-    ($query:expr, $args:expr) => {{
-        let mut query = $query;
-        for arg in $args {
-            query = match arg {
-                Arg::Text(value) => query.bind(value),
-                Arg::Int(value) => query.bind(value),
-                Arg::Bool(value) => query.bind(value),
-                Arg::Bytes(value) => query.bind(value),
-            };
-        }
-        query
-    }};
-}
-
-/// The pools of connections.
-#[derive(Clone, Debug)]
-pub(super) struct Db {
-    write: SqlitePool,
-    read: SqlitePool,
+pub(super) enum Db {
+    /// A file of this process' own.
+    Sqlite(sqlite::File),
+    /// A server that replicas share.
+    Postgres(PgPool),
 }
 
 impl Db {
-    /// Opens the file, which is made if it is absent, and brings its schema up to date.
-    pub(super) async fn open_sqlite(file: &Path) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::new()
-            .filename(file)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT)
-            .foreign_keys(true);
-        let unusable = |error| StoreError::unusable(file, &error);
-        let pool = |connections| {
-            SqlitePoolOptions::new()
-                .max_connections(connections)
-                .min_connections(1)
-                .idle_timeout(None)
-                .max_lifetime(None)
-        };
-        let write = pool(1).connect_with(options.clone()).await.map_err(unusable)?;
-        sqlx::migrate!("./migrations")
-            .run(&write)
-            .await
-            .map_err(|error| StoreError::migration(file, error))?;
-        let read = pool(READERS)
-            .connect_with(options.read_only(true))
-            .await
-            .map_err(unusable)?;
-        Ok(Self { write, read })
-    }
-
-    /// Begins a transaction that writes.
-    pub(super) async fn begin(&self) -> Result<Tx, StoreError> {
-        Ok(Tx {
-            inner: self.write.begin_with("BEGIN IMMEDIATE").await?,
+    /// Opens the store and brings its schema up to date.
+    pub(super) async fn open(address: Address) -> Result<Self, StoreError> {
+        Ok(match address {
+            Address::File(file) => Self::Sqlite(sqlite::open(&file).await?),
+            Address::Server(options) => Self::Postgres(postgres::open(*options).await?),
         })
     }
 
-    /// One statement that writes, in a transaction of its own.
+    /// Begins a transaction that takes its turn: no other of these runs beside it.
+    pub(super) async fn begin(&self) -> Result<Tx, StoreError> {
+        self.transaction(true).await
+    }
+
+    /// Begins a transaction that touches a single job, or only adds rows: others may run beside it.
+    pub(super) async fn begin_beside(&self) -> Result<Tx, StoreError> {
+        self.transaction(false).await
+    }
+
+    async fn transaction(&self, turn: bool) -> Result<Tx, StoreError> {
+        Ok(match self {
+            Self::Sqlite(file) => Tx::Sqlite(file.write.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => Tx::Postgres(postgres::begin(pool, turn).await?),
+        })
+    }
+
+    /// One statement that writes, in a transaction of its own, beside others.
     pub(super) async fn execute(&self, sql: &'static str, args: Vec<Arg>) -> Result<u64, StoreError> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_beside().await?;
         let rows = tx.execute(sql, args).await?;
         tx.commit().await?;
         Ok(rows)
@@ -133,9 +70,14 @@ impl Db {
         sql: &'static str,
         args: Vec<Arg>,
     ) -> Result<Vec<T>, StoreError> {
-        Ok(bound!(sqlx::query_as::<Sqlite, T>(sql), args)
-            .fetch_all(&self.read)
-            .await?)
+        match self {
+            Self::Sqlite(file) => Ok(bound!(sqlx::query_as::<Sqlite, T>(sql), args)
+                .fetch_all(&file.read)
+                .await?),
+            Self::Postgres(pool) => {
+                in_time(bound!(sqlx::query_as::<Postgres, T>(sql), args).fetch_all(pool)).await
+            }
+        }
     }
 
     /// The first row of a query that only reads.
@@ -144,31 +86,73 @@ impl Db {
         sql: &'static str,
         args: Vec<Arg>,
     ) -> Result<Option<T>, StoreError> {
-        Ok(bound!(sqlx::query_as::<Sqlite, T>(sql), args)
-            .fetch_optional(&self.read)
-            .await?)
+        match self {
+            Self::Sqlite(file) => Ok(bound!(sqlx::query_as::<Sqlite, T>(sql), args)
+                .fetch_optional(&file.read)
+                .await?),
+            Self::Postgres(pool) => {
+                in_time(bound!(sqlx::query_as::<Postgres, T>(sql), args).fetch_optional(pool)).await
+            }
+        }
     }
 
-    /// Ends every connection, so that the write-ahead log is folded into the file.
+    /// Of two texts the engine's own: for the one clause that only one of them has and needs.
+    pub(super) fn pick(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
+        match self {
+            Self::Sqlite(_) => sqlite,
+            Self::Postgres(_) => postgres,
+        }
+    }
+
+    /// Tells other replicas that a job may be ready.
+    pub(super) async fn announce(&self, from: &str) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(pool) => postgres::announce(pool, from).await,
+        }
+    }
+
+    /// Rings for what replicas other than `own` announce, until the store is closed. A file has no others.
+    pub(super) async fn listen(&self, own: &str, ring: impl Fn()) {
+        match self {
+            Self::Sqlite(_) => {}
+            Self::Postgres(pool) => postgres::listen(pool, own, ring).await,
+        }
+    }
+
+    /// Ends every connection; a file's write-ahead log is folded into it.
     pub(super) async fn close(&self) {
-        self.read.close().await;
-        self.write.close().await;
+        match self {
+            Self::Sqlite(file) => {
+                file.read.close().await;
+                file.write.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
     }
 }
 
 /// A transaction that writes. Dropped without [`Tx::commit`], it never was.
 #[derive(Debug)]
-pub(super) struct Tx {
-    inner: Transaction<'static, Sqlite>,
+pub(super) enum Tx {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
 }
 
 impl Tx {
     /// Runs one statement and counts the rows that it changed.
     pub(super) async fn execute(&mut self, sql: &'static str, args: Vec<Arg>) -> Result<u64, StoreError> {
-        Ok(bound!(sqlx::query::<Sqlite>(sql), args)
-            .execute(&mut *self.inner)
-            .await?
-            .rows_affected())
+        match self {
+            Self::Sqlite(tx) => Ok(bound!(sqlx::query::<Sqlite>(sql), args)
+                .execute(&mut **tx)
+                .await?
+                .rows_affected()),
+            Self::Postgres(tx) => Ok(
+                in_time(bound!(sqlx::query::<Postgres>(sql), args).execute(&mut **tx))
+                    .await?
+                    .rows_affected(),
+            ),
+        }
     }
 
     /// The first row of a query, or of a statement that returns what it changed.
@@ -177,9 +161,7 @@ impl Tx {
         sql: &'static str,
         args: Vec<Arg>,
     ) -> Result<Option<T>, StoreError> {
-        Ok(bound!(sqlx::query_as::<Sqlite, T>(sql), args)
-            .fetch_optional(&mut *self.inner)
-            .await?)
+        Ok(self.rows(sql, args).await?.into_iter().next())
     }
 
     /// All rows of a query, or of a statement that returns what it changed.
@@ -188,13 +170,40 @@ impl Tx {
         sql: &'static str,
         args: Vec<Arg>,
     ) -> Result<Vec<T>, StoreError> {
-        Ok(bound!(sqlx::query_as::<Sqlite, T>(sql), args)
-            .fetch_all(&mut *self.inner)
-            .await?)
+        match self {
+            Self::Sqlite(tx) => Ok(bound!(sqlx::query_as::<Sqlite, T>(sql), args)
+                .fetch_all(&mut **tx)
+                .await?),
+            Self::Postgres(tx) => {
+                in_time(bound!(sqlx::query_as::<Postgres, T>(sql), args).fetch_all(&mut **tx)).await
+            }
+        }
     }
 
     /// Makes it all durable.
     pub(super) async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.inner.commit().await?)
+        match self {
+            Self::Sqlite(tx) => Ok(tx.commit().await?),
+            Self::Postgres(tx) => in_time(tx.commit()).await,
+        }
+    }
+}
+
+/// Is the database itself away, full or locked, so that no other statement would fare better?
+pub(super) fn is_outage(error: &sqlx::Error) -> bool {
+    use sqlx::Error;
+    match error {
+        Error::Database(error) if error.try_downcast_ref::<SqliteError>().is_some() => {
+            sqlite::is_outage(error.as_ref())
+        }
+        Error::Database(error) => postgres::is_outage(error.as_ref()),
+        Error::Io(_)
+        | Error::Tls(_)
+        | Error::Protocol(_)
+        | Error::PoolTimedOut
+        | Error::PoolClosed
+        | Error::WorkerCrashed
+        | Error::BeginFailed => true,
+        _ => false,
     }
 }

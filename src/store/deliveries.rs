@@ -3,6 +3,7 @@
 use sqlx::FromRow;
 
 use super::db::args;
+use super::record::LAST_ID;
 use super::{Store, StoreError};
 use crate::clock::UnixMillis;
 use crate::model::{DeliveryId, RunId};
@@ -52,8 +53,7 @@ impl Store {
         before: Option<DeliveryId>,
         limit: i64,
     ) -> Result<Vec<DeliverySummary>, StoreError> {
-        // Ids sort by time: the largest text stands for "from the newest on".
-        let before = before.map_or_else(|| "~".to_owned(), |id| id.to_string());
+        let before = before.map_or_else(|| LAST_ID.to_owned(), |id| id.to_string());
         self.db
             .rows(
                 "SELECT id, sender, event, decision, reason, received_at FROM deliveries

@@ -1,6 +1,8 @@
 //! What can go wrong with the store.
 
-use std::path::{Path, PathBuf};
+use sqlx::migrate::MigrateError;
+
+use super::db;
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -9,10 +11,10 @@ pub enum StoreError {
     #[error("the lease of this job was lost to another worker")]
     LeaseLost,
     /// The database cannot be used at all.
-    #[error("cannot use the database `{}`: {reason}", file.display())]
+    #[error("cannot use the database `{store}`: {reason}")]
     Unusable {
-        /// The file.
-        file: PathBuf,
+        /// The file, or the server's address without its password.
+        store: String,
         /// What is wrong, and what to do.
         reason: String,
     },
@@ -25,21 +27,14 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(super) fn unusable(file: &Path, error: &sqlx::Error) -> Self {
-        let text = error.to_string();
-        let mend = if text.contains("not a database") || text.contains("malformed") {
-            "the file is damaged or no SQLite database: restore a copy, or move it away to start afresh"
-        } else {
-            "check that its folder exists and that this user may write there"
-        };
+    pub(super) fn unusable(store: &str, error: &sqlx::Error, mend: impl Fn(&sqlx::Error) -> String) -> Self {
         Self::Unusable {
-            file: file.to_owned(),
-            reason: format!("{text}; {mend}"),
+            store: store.to_owned(),
+            reason: format!("{error}; {}", mend(error)),
         }
     }
 
-    pub(super) fn migration(file: &Path, error: sqlx::migrate::MigrateError) -> Self {
-        use sqlx::migrate::MigrateError;
+    pub(super) fn migration(store: &str, error: MigrateError, mend: impl Fn(&sqlx::Error) -> String) -> Self {
         let reason = match error {
             MigrateError::VersionMissing(version) => format!(
                 "it was written by a newer hubcheck (schema {version}): run that version, or restore a copy from before the upgrade"
@@ -49,12 +44,19 @@ impl StoreError {
                     "its schema {version} differs from this program's: it was made by a build that was never released"
                 )
             }
-            MigrateError::Execute(error) => return Self::unusable(file, &error),
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+                return Self::unusable(store, &error, mend);
+            }
             other => other.to_string(),
         };
         Self::Unusable {
-            file: file.to_owned(),
+            store: store.to_owned(),
             reason,
         }
+    }
+
+    /// Is the database itself away, full or locked, so that nothing else would fare better now?
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Database(error) if db::is_outage(error))
     }
 }

@@ -94,7 +94,7 @@ async fn write(store: Store, mut waiting: mpsc::Receiver<Waiting>) {
         match store_all(&store, &batch).await {
             Ok(taken) => answer(batch.drain(..).zip(taken)),
             // One row may be the cause: each is tried alone, so that it takes no other with it.
-            Err(error) if batch.len() > 1 => {
+            Err(error) if batch.len() > 1 && !error.is_outage() => {
                 tracing::warn!(%error, deliveries = batch.len(), "cannot store deliveries together, trying each alone");
                 for one in batch.drain(..) {
                     let taken = store_all(&store, std::slice::from_ref(&one)).await;
@@ -126,7 +126,7 @@ fn answer(batch: impl Iterator<Item = (Waiting, Taken)>) {
 }
 
 async fn store_all(store: &Store, batch: &[Waiting]) -> Result<Vec<Taken>, StoreError> {
-    let mut tx = store.db.begin().await?;
+    let mut tx = store.db.begin_beside().await?;
     let mut taken = Vec::with_capacity(batch.len());
     for one in batch {
         taken.push(store.take_in(&mut tx, &one.delivery).await?);

@@ -82,17 +82,31 @@ const WAKE: &str = "
         parked = FALSE,
         done_at = NULL";
 
-/// An expired lease still holds its lane: the job that held it is ready itself, and comes first.
-const CLAIM: &str = "
-    UPDATE jobs SET attempts = attempts + 1, tries = tries + 1, run_at = $3, owner = $4, again = FALSE
-    WHERE id = (
-        SELECT ready.id FROM jobs AS ready
-        WHERE ready.kind = $1 AND ready.done_at IS NULL AND ready.run_at <= $2 AND NOT EXISTS (
-            SELECT 1 FROM jobs AS other
-            WHERE other.lane = ready.lane AND other.id <> ready.id
-              AND other.owner IS NOT NULL AND other.done_at IS NULL)
-        ORDER BY ready.run_at, ready.id LIMIT 1)
-    RETURNING id, subject, attempts, tries, retries";
+/// An expired lease still holds its lane: the job that held it is ready itself, and comes first. `$skip` keeps
+/// replicas that look at the same time from waiting for each other's choice.
+macro_rules! claim {
+    ($skip:literal) => {
+        concat!(
+            "UPDATE jobs SET attempts = attempts + 1, tries = tries + 1, run_at = $3, owner = $4, again = FALSE
+             WHERE id = (
+                SELECT ready.id FROM jobs AS ready
+                WHERE ready.kind = $1 AND ready.done_at IS NULL AND ready.run_at <= $2 AND NOT EXISTS (
+                    SELECT 1 FROM jobs AS other
+                    WHERE other.lane = ready.lane AND other.id <> ready.id
+                      AND other.owner IS NOT NULL AND other.done_at IS NULL)
+                ORDER BY ready.run_at, ready.id LIMIT 1",
+            $skip,
+            ") RETURNING id, subject, attempts, tries, retries"
+        )
+    };
+}
+
+/// How often a claim is tried again that lost its lane to another replica's.
+const CLAIMS: usize = 3;
+
+/// Holds the job's row until the transaction ends, so that nobody takes its lease over meanwhile.
+const HOLD: &str = "
+    UPDATE jobs SET owner = owner WHERE id = $1 AND attempts = $2 AND done_at IS NULL AND owner IS NOT NULL";
 
 const COMPLETE: &str = "
     UPDATE jobs SET owner = NULL, tries = 0, retries = 0, error = NULL, again = FALSE,
@@ -108,17 +122,36 @@ impl Store {
         let waiting: Option<(i64,)> = self
             .db
             .row(
-                "SELECT 1 FROM jobs WHERE kind = $1 AND done_at IS NULL AND run_at <= $2 LIMIT 1",
+                "SELECT attempts FROM jobs WHERE kind = $1 AND done_at IS NULL AND run_at <= $2 LIMIT 1",
                 args![kind.as_str(), now],
             )
             .await?;
         if waiting.is_none() {
             return Ok(None);
         }
-        let mut tx = self.db.begin().await?;
+        for _ in 0..CLAIMS {
+            match self.claim_once(kind, now, lease).await {
+                // Of two claims in one lane the index lets one through.
+                Err(StoreError::Database(sqlx::Error::Database(error))) if error.is_unique_violation() => {}
+                claimed => return claimed,
+            }
+        }
+        Ok(None)
+    }
+
+    async fn claim_once(
+        &self,
+        kind: JobKind,
+        now: UnixMillis,
+        lease: Duration,
+    ) -> Result<Option<Lease>, StoreError> {
+        let claim = self
+            .db
+            .pick(claim!(""), claim!(" FOR UPDATE OF ready SKIP LOCKED"));
+        let mut tx = self.db.begin_beside().await?;
         let row: Option<(String, String, i64, i64, i64)> = tx
             .row(
-                CLAIM,
+                claim,
                 args![kind.as_str(), now, now + millis(lease), self.worker.to_string()],
             )
             .await?;
@@ -131,6 +164,15 @@ impl Store {
             tries,
             retries,
         }))
+    }
+
+    /// A transaction that only the holder of the lease can begin, and during which nobody else can get it.
+    pub(super) async fn begin_held(&self, held: &Lease) -> Result<Tx, StoreError> {
+        let mut tx = self.db.begin().await?;
+        match tx.execute(HOLD, args![held.id.as_str(), held.attempts]).await? {
+            0 => Err(StoreError::LeaseLost),
+            _ => Ok(tx),
+        }
     }
 
     /// When the next job of `kind` becomes ready, if there is one.
@@ -164,7 +206,7 @@ impl Store {
 
     /// Ends the job, or makes it ready once more if it was woken in the meantime.
     pub async fn complete(&self, held: &Lease) -> Result<(), StoreError> {
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.db.begin_beside().await?;
         self.complete_in(&mut tx, held).await?;
         tx.commit().await?;
         self.ring();
@@ -185,7 +227,7 @@ impl Store {
 
     /// Gives the job back, to be claimed again at `at`: it got somewhere, so its tries begin anew.
     pub async fn retry(&self, held: &Lease, at: UnixMillis, why: &str) -> Result<(), StoreError> {
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.db.begin_beside().await?;
         Self::retry_in(&mut tx, held, at, why).await?;
         tx.commit().await?;
         self.ring();
@@ -247,21 +289,6 @@ impl Store {
             )
             .await
             .map(drop)
-    }
-
-    /// Takes every lease from a process that is gone. Only for a store that one process serves.
-    ///
-    /// One of these jobs may be what ended it. Each that was tried before waits longer, so that the one to
-    /// blame is not tried again and again at once, and the innocent are not given up with it.
-    pub async fn release_leases(&self) -> Result<u64, StoreError> {
-        self.db
-            .execute(
-                "UPDATE jobs SET owner = NULL,
-                    run_at = $1 + CASE WHEN tries < 2 THEN 0 ELSE tries * tries * 1000 END
-                 WHERE owner IS NOT NULL AND done_at IS NULL",
-                args![self.clock.now()],
-            )
-            .await
     }
 
     /// Where the tests of each run stand: the attempt, and whether somebody holds it.

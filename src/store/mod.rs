@@ -3,7 +3,6 @@
 //! Only this part speaks SQL. A stage's result and the next job are written in one transaction, which
 //! names the lease of the job that found it out: work whose lease was lost changes nothing.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -19,6 +18,7 @@ mod error;
 mod images;
 mod intake;
 mod jobs;
+mod lock;
 mod logs;
 mod pushes;
 mod record;
@@ -33,13 +33,14 @@ pub use deliveries::{Delivery, DeliverySummary};
 pub use error::StoreError;
 pub use intake::{Intake, NewDelivery, Taken};
 pub use jobs::{JobKind, Lease, QueueDepth};
+pub use lock::ServingLock;
 pub use pushes::{PushRecord, PushStage};
 pub use reports::{DueCheck, DueStatus};
 pub use retention::Purged;
 pub use runs::{Run, RunEvent, RunFilter, RunTag, Stage};
 pub use stages::Rerun;
 
-use db::{Db, args};
+use db::{Address, Db, args};
 
 const READ_SETTING: &str = "SELECT value FROM settings WHERE name = $1";
 
@@ -50,20 +51,44 @@ pub struct Store {
     clock: Clock,
     /// Rung after every commit that may have made a job ready.
     bell: Arc<Notify>,
+    /// Rung by us, for the other replicas to hear.
+    call: Arc<Notify>,
     /// This process, in the leases that it holds.
     worker: Uuid,
 }
 
 impl Store {
-    /// Opens the store at `url` (`sqlite://FILE`) and brings its schema up to date.
+    /// Opens the store at `url`, `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/DATABASE`, and brings its
+    /// schema up to date.
     pub async fn open(url: &str, clock: Clock) -> Result<Self, StoreError> {
-        let file = Path::new(url.strip_prefix("sqlite://").unwrap_or(url));
-        Ok(Self {
-            db: Db::open_sqlite(file).await?,
+        let store = Self {
+            db: Db::open(url.parse::<Address>()?).await?,
             clock,
             bell: Arc::default(),
+            call: Arc::default(),
             worker: Uuid::new_v4(),
-        })
+        };
+        store.share_bell();
+        Ok(store)
+    }
+
+    /// Rings with the other replicas' bells, and has them ring with ours, until the store is closed.
+    fn share_bell(&self) {
+        let own = self.worker.to_string();
+        let (db, bell, name) = (self.db.clone(), self.bell.clone(), own.clone());
+        let hearing = async move { db.listen(&name, || bell.notify_waiters()).await };
+        let (db, call) = (self.db.clone(), self.call.clone());
+        let calling = async move {
+            loop {
+                call.notified().await;
+                if let Err(error) = db.announce(&own).await {
+                    tracing::debug!(%error, "cannot tell the other replicas of a job; they poll");
+                }
+            }
+        };
+        tokio::spawn(async move {
+            tokio::select! { () = hearing => {}, () = calling => {} }
+        });
     }
 
     /// Closes every connection.
@@ -84,6 +109,7 @@ impl Store {
     /// Tells the workers that a job, or a lane, may be free now.
     fn ring(&self) {
         self.bell.notify_waiters();
+        self.call.notify_one();
     }
 
     /// Can the store take a delivery? Writes, so that a full disk is seen.

@@ -2,6 +2,9 @@
 
 use serde::de::DeserializeOwned;
 
+/// The id after all others: where "from the newest on" begins. Ids sort by time, in every collation.
+pub(super) const LAST_ID: &str = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+
 /// A column of JSON text.
 #[derive(Debug)]
 pub(super) struct Json<T>(pub(super) T);

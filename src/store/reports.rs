@@ -226,7 +226,7 @@ impl Store {
 
     /// A create is about to be sent: whoever finds this later must look before creating another.
     pub async fn check_begun(&self, held: &Lease, check: &DueCheck) -> Result<(), StoreError> {
-        let mut tx = self.guarded(held).await?;
+        let mut tx = self.begin_held(held).await?;
         tx.execute(
             "UPDATE checks SET begun_at = $2 WHERE run_id = $1",
             args![check.run.to_string(), self.clock.now()],
@@ -243,7 +243,7 @@ impl Store {
         github_id: i64,
         shown: &str,
     ) -> Result<(), StoreError> {
-        let mut tx = self.guarded(held).await?;
+        let mut tx = self.begin_held(held).await?;
         tx.execute(
             "UPDATE checks SET sent = $2, github_id = $3, shown = $4, failures = 0 WHERE run_id = $1",
             args![check.run.to_string(), check.wanted, github_id, shown],
@@ -259,7 +259,7 @@ impl Store {
         check: &DueCheck,
         github_id: i64,
     ) -> Result<(), StoreError> {
-        let mut tx = self.guarded(held).await?;
+        let mut tx = self.begin_held(held).await?;
         tx.execute(
             "UPDATE checks SET github_id = $2 WHERE run_id = $1",
             args![check.run.to_string(), github_id],
@@ -275,7 +275,7 @@ impl Store {
         check: &DueCheck,
         park: Option<&str>,
     ) -> Result<(), StoreError> {
-        let mut tx = self.guarded(held).await?;
+        let mut tx = self.begin_held(held).await?;
         tx.execute(
             "UPDATE checks SET failures = failures + 1, parked = $2 WHERE run_id = $1",
             args![check.run.to_string(), park.map(str::to_owned)],
@@ -294,7 +294,7 @@ impl Store {
 
     /// A status is about to be sent.
     pub async fn status_begun(&self, held: &Lease, status: &DueStatus) -> Result<(), StoreError> {
-        let mut tx = self.guarded(held).await?;
+        let mut tx = self.begin_held(held).await?;
         tx.execute(
             "UPDATE statuses SET begun_at = $4 WHERE repo_id = $1 AND commit_sha = $2 AND context = $3",
             args![
@@ -310,7 +310,7 @@ impl Store {
 
     /// GitHub shows the version that was wanted.
     pub async fn status_sent(&self, held: &Lease, status: &DueStatus, shown: &str) -> Result<(), StoreError> {
-        let mut tx = self.guarded(held).await?;
+        let mut tx = self.begin_held(held).await?;
         tx.execute(
             "UPDATE statuses SET sent = $4, shown = $5, begun_at = NULL, failures = 0
              WHERE repo_id = $1 AND commit_sha = $2 AND context = $3",
@@ -333,7 +333,7 @@ impl Store {
         status: &DueStatus,
         park: Option<&str>,
     ) -> Result<(), StoreError> {
-        let mut tx = self.guarded(held).await?;
+        let mut tx = self.begin_held(held).await?;
         tx.execute(
             "UPDATE statuses SET failures = failures + 1, parked = $4, begun_at = NULL
              WHERE repo_id = $1 AND commit_sha = $2 AND context = $3",
@@ -354,18 +354,6 @@ impl Store {
             .await?;
         }
         tx.commit().await
-    }
-
-    /// A transaction that only the holder of the lease can begin.
-    async fn guarded(&self, held: &Lease) -> Result<Tx, StoreError> {
-        let mut tx = self.db.begin().await?;
-        let row: Option<(i64,)> = tx
-            .row(
-                "SELECT attempts FROM jobs WHERE id = $1 AND attempts = $2 AND done_at IS NULL AND owner IS NOT NULL",
-                args![held.id.as_str(), held.attempts],
-            )
-            .await?;
-        row.map(|_| tx).ok_or(StoreError::LeaseLost)
     }
 
     /// The number of a run's check run at GitHub, and whether it and its status show what they should.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::db::args;
+use super::db::{Arg, args};
 use super::{Store, StoreError};
 use crate::clock::millis;
 
@@ -24,34 +24,37 @@ impl Store {
         let now = self.clock.now();
         let before = now - millis(retention);
         let runs = self
-            .db
-            .execute(
+            .forget(
                 "DELETE FROM runs WHERE finished_at < $1 AND NOT EXISTS (
                     SELECT 1 FROM checks WHERE run_id = runs.id AND sent < wanted AND parked IS NULL)",
                 args![before],
             )
             .await?;
-        self.db
-            .execute(
-                "DELETE FROM statuses WHERE NOT EXISTS (SELECT 1 FROM runs WHERE id = statuses.run_id)",
-                args![],
-            )
-            .await?;
+        self.forget(
+            "DELETE FROM statuses WHERE NOT EXISTS (SELECT 1 FROM runs WHERE id = statuses.run_id)",
+            args![],
+        )
+        .await?;
         let deliveries = self
-            .db
-            .execute(
+            .forget(
                 "DELETE FROM deliveries WHERE received_at < $1 AND NOT EXISTS (
                     SELECT 1 FROM pushes WHERE delivery_id = deliveries.id AND stage = 'received')
                  AND NOT EXISTS (SELECT 1 FROM runs WHERE delivery_id = deliveries.id)",
                 args![before],
             )
             .await?;
-        self.db
-            .execute(
-                "DELETE FROM jobs WHERE done_at < $1 AND NOT parked",
-                args![now - millis(DONE_JOBS)],
-            )
-            .await?;
+        self.forget(
+            "DELETE FROM jobs WHERE done_at < $1 AND NOT parked",
+            args![now - millis(DONE_JOBS)],
+        )
+        .await?;
         Ok(Purged { runs, deliveries })
+    }
+
+    async fn forget(&self, sql: &'static str, args: Vec<Arg>) -> Result<u64, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let rows = tx.execute(sql, args).await?;
+        tx.commit().await?;
+        Ok(rows)
     }
 }

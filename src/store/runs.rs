@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 
 use super::db::args;
-use super::record::{Json, Maybe};
+use super::record::{Json, LAST_ID, Maybe};
 use super::{Store, StoreError};
 use crate::clock::UnixMillis;
 use crate::model::{
@@ -227,7 +227,9 @@ impl Store {
 
     /// Runs, newest first.
     pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, StoreError> {
-        let before = filter.before.map_or_else(|| "~".to_owned(), |id| id.to_string());
+        let before = filter
+            .before
+            .map_or_else(|| LAST_ID.to_owned(), |id| id.to_string());
         let rows: Vec<Row> = if let Some(repo) = filter.repo {
             let sql = select_run!(
                 "WHERE r.repo_id = $1 AND r.id < $2 AND (p.private = FALSE OR $3) ORDER BY r.id DESC LIMIT $4"

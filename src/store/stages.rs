@@ -20,14 +20,7 @@ pub enum Rerun {
 impl Store {
     /// A run's tests begin. Returns whether they had begun before: then what is left of them must go.
     pub async fn begin_tests(&self, held: &Lease, run: RunId) -> Result<bool, StoreError> {
-        let mut tx = self.db.begin().await?;
-        let row: Option<(i64,)> = tx
-            .row(
-                "SELECT attempts FROM jobs WHERE id = $1 AND attempts = $2 AND done_at IS NULL",
-                args![held.id.as_str(), held.attempts],
-            )
-            .await?;
-        row.ok_or(StoreError::LeaseLost)?;
+        let mut tx = self.begin_held(held).await?;
         let stage: Option<(String,)> = tx
             .row("SELECT stage FROM runs WHERE id = $1", args![run.to_string()])
             .await?;

@@ -210,7 +210,7 @@ impl Scene {
         let instance = store.instance().await.unwrap();
         let docker = Config::defaults().docker;
         let runner = Runner::connect(&docker, instance, Clock::default()).unwrap();
-        let pulled = store.images_on(runner.host()).await.unwrap();
+        let pulled = store.images_on(runner.engine_id().await.unwrap()).await.unwrap();
         runner.keep_images_within(&pulled, 0).await.unwrap();
 
         let docker = Docker::connect_with_defaults().unwrap();

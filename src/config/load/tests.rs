@@ -244,12 +244,12 @@ fn values_that_cannot_be_meant_are_refused() {
         ("public_url = \"checks.example.org\"", "is not an address like"),
         ("public_url = \"https://x.example/\"", "ends with a slash"),
         (
-            "store = \"postgres://db/hub\"",
-            "this version stores in SQLite only",
+            "store = \"postgres://db.example.org\"",
+            "is not an address like `postgres://USER:PASSWORD@HOST:5432/DATABASE`",
         ),
         (
             "store = \"hub.db\"",
-            "is not an address like `sqlite://hubcheck.db`",
+            "is neither an address like `sqlite://hubcheck.db` nor one like",
         ),
         ("listen = \"8080\"", "is not `address:port`"),
         ("[docker.limits]\ncpus = 0", "is not more than 0"),

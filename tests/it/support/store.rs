@@ -1,4 +1,4 @@
-//! A store in a directory that goes away with it, and what to put into it.
+//! A store that goes away with its test, on either engine, and what to put into it.
 
 use std::time::Duration;
 
@@ -10,6 +10,8 @@ use hubcheck::model::{
 use hubcheck::store::{Admission, Intake, JobKind, Lease, NewDelivery, NewRun, Store, Taken};
 use tempfile::TempDir;
 
+use super::postgres::Database;
+
 /// How long a test's leases last.
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
 
@@ -18,21 +20,62 @@ pub(crate) struct Shelf {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) intake: Intake,
-    pub(crate) directory: TempDir,
+    pub(crate) url: String,
+    _place: Place,
 }
 
+/// What holds the store, for as long as the test lasts.
+enum Place {
+    Folder { _folder: TempDir },
+    Database { _database: Database },
+}
+
+/// Tells each story once on either engine.
+macro_rules! on_both_engines {
+    ($($story:ident),+ $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test]
+            async fn $story() {
+                super::$story($crate::support::store::Shelf::on_sqlite().await).await;
+            })+
+        }
+        mod on_postgres {
+            $(#[tokio::test]
+            async fn $story() {
+                super::$story($crate::support::store::Shelf::on_postgres().await).await;
+            })+
+        }
+    };
+}
+pub(crate) use on_both_engines;
+
 impl Shelf {
-    pub(crate) async fn open() -> Self {
-        let directory = TempDir::new().unwrap();
+    pub(crate) async fn on_sqlite() -> Self {
+        let folder = TempDir::new().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("hubcheck.db").display());
+        Self::open(url, Place::Folder { _folder: folder }).await
+    }
+
+    pub(crate) async fn on_postgres() -> Self {
+        let database = Database::create().await;
+        Self::open(database.url.clone(), Place::Database { _database: database }).await
+    }
+
+    async fn open(url: String, place: Place) -> Self {
         let clock = Clock::default();
-        let url = format!("sqlite://{}", directory.path().join("hubcheck.db").display());
         let store = Store::open(&url, clock.clone()).await.unwrap();
         Self {
             intake: Intake::start(store.clone()),
             store,
             clock,
-            directory,
+            url,
+            _place: place,
         }
+    }
+
+    /// The same store as another process would have it.
+    pub(crate) async fn reopen(&self) -> Store {
+        Store::open(&self.url, self.clock.clone()).await.unwrap()
     }
 
     /// Pushes a tag that means the digest that `digit` fills, and says what became of it.

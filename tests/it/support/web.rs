@@ -84,7 +84,7 @@ impl Answer {
 
 impl House {
     pub(crate) async fn open() -> Self {
-        let shelf = Shelf::open().await;
+        let shelf = Shelf::on_sqlite().await;
         let secret = |text: &str| SecretString::from(text);
         let hook_keys = HookKeys::new(
             &[secret("hooks")],

@@ -1,0 +1,84 @@
+//! `SQLite`: a file beside the process. One connection writes, and every transaction on it begins as a
+//! writer, so that none fails halfway; the others only read, and are never in its way.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::error::DatabaseError;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+
+use super::StoreError;
+
+/// Connections that read beside the writer.
+const READERS: u32 = 4;
+
+/// How long a statement waits for another process' lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The connections to a file.
+#[derive(Clone, Debug)]
+pub(in crate::store) struct File {
+    pub(super) write: SqlitePool,
+    pub(super) read: SqlitePool,
+}
+
+/// Opens the file, which is made if it is absent, and brings its schema up to date.
+pub(super) async fn open(file: &Path) -> Result<File, StoreError> {
+    let shown = file.display().to_string();
+    let options = SqliteConnectOptions::new()
+        .filename(file)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // An answer is a promise: it outlives a power cut.
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true);
+    let unusable = |error| StoreError::unusable(&shown, &error, mend);
+    let pool = |connections| {
+        SqlitePoolOptions::new()
+            .max_connections(connections)
+            .min_connections(1)
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+    };
+    let write = pool(1).connect_with(options.clone()).await.map_err(unusable)?;
+    sqlx::migrate!("./migrations")
+        .run(&write)
+        .await
+        .map_err(|error| StoreError::migration(&shown, error, mend))?;
+    let read = pool(READERS)
+        .connect_with(options.read_only(true))
+        .await
+        .map_err(unusable)?;
+    Ok(File { write, read })
+}
+
+/// What to do about a file that cannot be used.
+fn mend(error: &sqlx::Error) -> String {
+    let code = error.as_database_error().and_then(primary_code);
+    match code {
+        // SQLITE_CORRUPT, SQLITE_NOTADB
+        Some(11 | 26) => {
+            "the file is damaged or no SQLite database: restore a copy, or move it away to start afresh"
+        }
+        // SQLITE_BUSY
+        Some(5) => "another program holds it locked: close that program",
+        // SQLITE_FULL
+        Some(13) => "the disk is full: make room",
+        _ => "check that its folder exists and that this user may write there",
+    }
+    .to_owned()
+}
+
+/// Is the file at fault, and not the statement? <https://sqlite.org/rescode.html>
+pub(super) fn is_outage(error: &dyn DatabaseError) -> bool {
+    // BUSY, LOCKED, NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, NOTADB
+    matches!(primary_code(error), Some(5 | 6 | 7 | 8 | 10 | 11 | 13 | 14 | 26))
+}
+
+fn primary_code(error: &dyn DatabaseError) -> Option<u32> {
+    error.code()?.parse::<u32>().ok().map(|code| code & 0xff)
+}

@@ -1,0 +1,159 @@
+//! The queue: leases, lanes, and work that is woken again.
+
+use std::time::Duration;
+
+use hubcheck::store::{JobKind, RunFilter, StoreError};
+
+use crate::support::store::{LEASE, Shelf, delivery, new_run, on_both_engines};
+
+on_both_engines! {
+    a_worker_that_lost_its_lease_changes_nothing,
+    a_heartbeat_keeps_the_lease,
+    jobs_of_one_lane_never_overlap,
+    a_job_woken_while_it_is_done_is_done_once_more,
+    waking_a_job_that_waits_does_not_move_it,
+    a_parked_job_is_seen_and_not_claimed,
+}
+
+async fn a_worker_that_lost_its_lease_changes_nothing(shelf: Shelf) {
+    let (push, slow) = shelf.push("acme/app", "v1").await;
+    assert!(
+        shelf
+            .store
+            .claim(JobKind::Resolve, LEASE)
+            .await
+            .unwrap()
+            .is_none()
+    );
+    shelf.clock.advance(LEASE + Duration::from_secs(1));
+    let quick = shelf
+        .store
+        .claim(JobKind::Resolve, LEASE)
+        .await
+        .unwrap()
+        .expect("an expired lease is free");
+    assert_eq!((quick.attempts, quick.tries), (2, 2));
+    let late = shelf.store.admit(&slow, push, &new_run("v1", '1', 1)).await;
+    assert!(matches!(late, Err(StoreError::LeaseLost)), "{late:?}");
+    assert!(matches!(
+        shelf.store.heartbeat(&slow, LEASE).await,
+        Err(StoreError::LeaseLost)
+    ));
+    shelf
+        .store
+        .admit(&quick, push, &new_run("v1", '1', 1))
+        .await
+        .unwrap();
+    assert_eq!(
+        shelf
+            .store
+            .runs(&RunFilter {
+                limit: 10,
+                ..RunFilter::default()
+            })
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
+}
+
+async fn a_heartbeat_keeps_the_lease(shelf: Shelf) {
+    let (_, lease) = shelf.push("acme/app", "v1").await;
+    shelf.clock.advance(LEASE / 2);
+    shelf.store.heartbeat(&lease, LEASE).await.unwrap();
+    shelf.clock.advance(LEASE / 2 + Duration::from_secs(1));
+    assert!(
+        shelf
+            .store
+            .claim(JobKind::Resolve, LEASE)
+            .await
+            .unwrap()
+            .is_none()
+    );
+}
+
+async fn jobs_of_one_lane_never_overlap(shelf: Shelf) {
+    let (first, held) = shelf.push("acme/app", "v1").await;
+    shelf.intake.take(delivery("acme/app", "v1")).await;
+    assert!(
+        shelf
+            .store
+            .claim(JobKind::Resolve, LEASE)
+            .await
+            .unwrap()
+            .is_none(),
+        "the lane is taken"
+    );
+    shelf.intake.take(delivery("acme/app", "v2")).await;
+    assert!(
+        shelf
+            .store
+            .claim(JobKind::Resolve, LEASE)
+            .await
+            .unwrap()
+            .is_some(),
+        "another lane is free"
+    );
+    shelf
+        .store
+        .admit(&held, first, &new_run("v1", '1', 1))
+        .await
+        .unwrap();
+    assert!(
+        shelf
+            .store
+            .claim(JobKind::Resolve, LEASE)
+            .await
+            .unwrap()
+            .is_some(),
+        "the lane is free again"
+    );
+}
+
+async fn a_job_woken_while_it_is_done_is_done_once_more(shelf: Shelf) {
+    shelf.made("v1", '1', 1).await;
+    let report = shelf.claim(JobKind::Report).await;
+    shelf.made("v2", '2', 2).await;
+    shelf.store.complete(&report).await.unwrap();
+    let again = shelf
+        .store
+        .claim(JobKind::Report, LEASE)
+        .await
+        .unwrap()
+        .expect("it was woken meanwhile");
+    shelf.store.complete(&again).await.unwrap();
+    assert!(shelf.store.claim(JobKind::Report, LEASE).await.unwrap().is_none());
+}
+
+async fn waking_a_job_that_waits_does_not_move_it(shelf: Shelf) {
+    shelf.made("v1", '1', 1).await;
+    let report = shelf.claim(JobKind::Report).await;
+    let later = shelf.clock.now() + 60_000;
+    shelf.store.retry(&report, later, "rate limit").await.unwrap();
+    shelf.made("v2", '2', 2).await;
+    assert!(
+        shelf.store.claim(JobKind::Report, LEASE).await.unwrap().is_none(),
+        "GitHub said to wait"
+    );
+    assert_eq!(
+        shelf.store.next_ready(JobKind::Report).await.unwrap(),
+        Some(later)
+    );
+}
+
+async fn a_parked_job_is_seen_and_not_claimed(shelf: Shelf) {
+    let (_, held) = shelf.push("acme/app", "v1").await;
+    shelf.store.park(&held, "it ends the process").await.unwrap();
+    shelf.clock.advance(LEASE * 2);
+    assert!(
+        shelf
+            .store
+            .claim(JobKind::Resolve, LEASE)
+            .await
+            .unwrap()
+            .is_none()
+    );
+    let depth = shelf.store.depth(JobKind::Resolve).await.unwrap();
+    assert_eq!((depth.open, depth.parked), (0, 1));
+}

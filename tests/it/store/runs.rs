@@ -1,0 +1,198 @@
+//! Runs are found, joined and superseded as the contract says.
+
+use hubcheck::model::{InstallationId, Outcome, Verdict};
+use hubcheck::store::{Admission, JobKind, Rerun, Stage, StoreError};
+
+use super::passed;
+use crate::support::store::{Shelf, delivery, new_run, on_both_engines};
+
+on_both_engines! {
+    three_tags_of_one_digest_share_a_run,
+    a_newer_digest_of_the_tag_supersedes_a_waiting_run,
+    a_tag_that_moves_back_ends_the_run_between_and_the_status_is_the_first_ones_again,
+    a_tag_that_was_seen_again_stays_where_it_was_seen_last,
+    a_superseded_run_can_be_run_again_and_leaves_the_status_to_its_successor,
+    a_push_that_is_late_does_not_supersede_a_newer_one,
+    a_digest_with_a_verdict_is_not_run_again_but_trouble_is,
+    a_rerun_is_a_new_attempt_on_the_same_digest,
+}
+
+async fn three_tags_of_one_digest_share_a_run(shelf: Shelf) {
+    let mut runs = Vec::new();
+    for tag in ["latest", "v1", "v1.2"] {
+        let (push, held) = shelf.push("acme/app", tag).await;
+        match shelf
+            .store
+            .admit(&held, push, &new_run(tag, '1', 1))
+            .await
+            .unwrap()
+        {
+            Admission::Made { run, superseded } if superseded.is_empty() => runs.push(run),
+            Admission::Joined { run, .. } => runs.push(run),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(runs.iter().all(|run| *run == runs[0]));
+    let tags = shelf.store.tags_of(runs[0]).await.unwrap();
+    assert_eq!(
+        tags.iter().map(|tag| tag.tag.as_str()).collect::<Vec<_>>(),
+        ["latest", "v1", "v1.2"]
+    );
+}
+
+async fn a_newer_digest_of_the_tag_supersedes_a_waiting_run(shelf: Shelf) {
+    let old = shelf.made("latest", '1', 1).await;
+    let testing = shelf.testing().await;
+    shelf.store.begin_tests(&testing, old).await.unwrap();
+    let (push, held) = shelf.push("acme/app", "latest").await;
+    let Admission::Made { run: new, superseded } = shelf
+        .store
+        .admit(&held, push, &new_run("latest", '2', 2))
+        .await
+        .unwrap()
+    else {
+        panic!("another digest makes another run")
+    };
+    assert_eq!(superseded, [old]);
+    let run = shelf.store.run(old).await.unwrap().unwrap();
+    assert_eq!((run.stage, run.superseded_by), (Stage::Finished, Some(new)));
+    assert_eq!(run.verdict.unwrap().outcome, Outcome::Cancelled);
+    let late = shelf.store.finish_run(&testing, old, &passed(), b"").await;
+    assert!(
+        matches!(late, Err(StoreError::LeaseLost)),
+        "its tests may not speak any more: {late:?}"
+    );
+}
+
+async fn a_tag_that_moves_back_ends_the_run_between_and_the_status_is_the_first_ones_again(shelf: Shelf) {
+    let first = shelf.made("v1", '1', 1).await;
+    let testing = shelf.testing().await;
+    shelf
+        .store
+        .finish_run(&testing, first, &passed(), b"")
+        .await
+        .unwrap();
+    shelf.admit("latest", '1', 2).await;
+    let between = shelf.made("latest", '2', 3).await;
+    let back = shelf.admit("latest", '1', 4).await;
+    let superseded = vec![between];
+    assert_eq!(
+        back,
+        Admission::Joined {
+            run: first,
+            superseded
+        }
+    );
+    let between = shelf.store.run(between).await.unwrap().unwrap();
+    assert_eq!(between.verdict.unwrap().outcome, Outcome::Cancelled);
+    let statuses = shelf.store.due_statuses(InstallationId(42), 10).await.unwrap();
+    assert_eq!(
+        statuses.iter().map(|status| status.run).collect::<Vec<_>>(),
+        [first]
+    );
+}
+
+async fn a_tag_that_was_seen_again_stays_where_it_was_seen_last(shelf: Shelf) {
+    let holder = shelf.made("latest", '1', 10).await;
+    shelf.admit("latest", '1', 30).await;
+    assert_eq!(shelf.admit("latest", '2', 20).await, Admission::Overtaken(holder));
+}
+
+async fn a_superseded_run_can_be_run_again_and_leaves_the_status_to_its_successor(shelf: Shelf) {
+    let old = shelf.made("latest", '1', 1).await;
+    let new = shelf.made("latest", '2', 2).await;
+    let mut wish = delivery("acme/app", "v1");
+    wish.pushes.clear();
+    wish.acts = true;
+    shelf.intake.take(wish).await;
+    let event = shelf.claim(JobKind::GithubEvent).await;
+    let Some(Rerun::Made(again)) = shelf.store.rerun(&event, old, &event.subject).await.unwrap() else {
+        panic!("a superseded run can be run again")
+    };
+    let again = shelf.store.run(again).await.unwrap().unwrap();
+    assert_eq!(again.superseded_by, Some(new));
+    let statuses = shelf.store.due_statuses(InstallationId(42), 10).await.unwrap();
+    assert_eq!(
+        statuses.iter().map(|status| status.run).collect::<Vec<_>>(),
+        [new]
+    );
+    let current = shelf
+        .store
+        .current_runs_of_commit(again.source.repo.id, &again.source.commit)
+        .await
+        .unwrap();
+    assert_eq!(current.iter().map(|run| run.id).collect::<Vec<_>>(), [new]);
+}
+
+async fn a_push_that_is_late_does_not_supersede_a_newer_one(shelf: Shelf) {
+    let newer = shelf.made("latest", '2', 20).await;
+    let (push, held) = shelf.push("acme/app", "latest").await;
+    let late = shelf
+        .store
+        .admit(&held, push, &new_run("latest", '1', 10))
+        .await
+        .unwrap();
+    assert_eq!(late, Admission::Overtaken(newer));
+}
+
+async fn a_digest_with_a_verdict_is_not_run_again_but_trouble_is(shelf: Shelf) {
+    let run = shelf.made("v1", '1', 1).await;
+    let testing = shelf.testing().await;
+    let trouble = Verdict::without_steps(Outcome::Trouble, "the registry was away for an hour");
+    shelf
+        .store
+        .finish_run(&testing, run, &trouble, b"")
+        .await
+        .unwrap();
+
+    let second = shelf.made("v1", '1', 2).await;
+    let testing = shelf.testing().await;
+    shelf
+        .store
+        .finish_run(&testing, second, &passed(), b"all good\n")
+        .await
+        .unwrap();
+    assert_eq!(shelf.store.run(second).await.unwrap().unwrap().attempt, 2);
+    assert_eq!(shelf.store.log(second).await.unwrap(), b"all good\n");
+
+    let (push, held) = shelf.push("acme/app", "v1").await;
+    assert_eq!(
+        shelf
+            .store
+            .admit(&held, push, &new_run("v1", '1', 3))
+            .await
+            .unwrap(),
+        Admission::Joined {
+            run: second,
+            superseded: Vec::new()
+        }
+    );
+}
+
+async fn a_rerun_is_a_new_attempt_on_the_same_digest(shelf: Shelf) {
+    let run = shelf.made("v1", '1', 1).await;
+    let wish = |n: &str| {
+        let mut wish = delivery("acme/app", n);
+        wish.pushes.clear();
+        wish.acts = true;
+        wish
+    };
+    shelf.intake.take(wish("v1")).await;
+    let event = shelf.claim(JobKind::GithubEvent).await;
+    let under_way = shelf.store.rerun(&event, run, &event.subject).await.unwrap();
+    assert_eq!(under_way, Some(Rerun::UnderWay(run)));
+
+    let testing = shelf.testing().await;
+    shelf
+        .store
+        .finish_run(&testing, run, &passed(), b"")
+        .await
+        .unwrap();
+    shelf.intake.take(wish("v1")).await;
+    let event = shelf.claim(JobKind::GithubEvent).await;
+    let Some(Rerun::Made(again)) = shelf.store.rerun(&event, run, &event.subject).await.unwrap() else {
+        panic!("a finished run can be run again")
+    };
+    let again = shelf.store.run(again).await.unwrap().unwrap();
+    assert_eq!((again.attempt, again.digest), (2, new_run("v1", '1', 1).digest));
+}
