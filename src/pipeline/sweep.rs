@@ -60,8 +60,9 @@ impl Pipeline {
         }
     }
 
-    /// Once: reports without a job, then leftovers of dead attempts, then images over the bound.
+    /// Once: jobs that a wrong clock put off, reports without a job, then leftovers of dead attempts, then images over the bound.
     pub async fn sweep_once(&self) -> Result<(), SweepError> {
+        self.store().free_the_far_ahead().await.map_err(JobError::from)?;
         self.store().wake_due_reports().await.map_err(JobError::from)?;
         for kind in JobKind::ALL {
             self.parts

@@ -190,7 +190,7 @@ async fn handle(pipeline: Arc<Pipeline>, lease: Lease, stop: CancellationToken) 
         JobKind::Resolve => unless(&stop, Box::pin(pipeline.resolve(&lease))).await,
         JobKind::Test => pipeline.test(&lease, &stop).await,
         JobKind::Report => pipeline.report(&lease, &stop).await,
-        JobKind::GithubEvent => unless(&stop, pipeline.github_event(&lease)).await,
+        JobKind::GithubEvent => unless(&stop, Box::pin(pipeline.github_event(&lease))).await,
     }
 }
 

@@ -10,6 +10,9 @@ use super::db::{Tx, args};
 use super::{Store, StoreError};
 use crate::clock::{UnixMillis, millis};
 
+#[cfg(test)]
+mod tests;
+
 /// What a job does; its subject says to what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum JobKind {
@@ -100,6 +103,9 @@ macro_rules! claim {
         )
     };
 }
+
+/// Longer than anything makes a job wait.
+const FAR_AHEAD: Duration = Duration::from_hours(24);
 
 /// How often a claim is tried again that lost its lane to another replica's.
 const CLAIMS: usize = 3;
@@ -284,11 +290,23 @@ impl Store {
         self.db
             .execute(
                 "UPDATE jobs SET owner = NULL, parked = TRUE, done_at = $3, error = $4, again = FALSE
-                 WHERE id = $1 AND attempts = $2 AND done_at IS NULL",
+                 WHERE id = $1 AND attempts = $2 AND done_at IS NULL AND owner IS NOT NULL",
                 args![held.id.as_str(), held.attempts, self.clock.now(), why],
             )
             .await
             .map(drop)
+    }
+
+    /// Frees jobs whose time is further ahead than anything makes a job wait: the system's clock stood wrong when it
+    /// was written.
+    pub async fn free_the_far_ahead(&self) -> Result<u64, StoreError> {
+        let now = self.clock.now();
+        self.db
+            .execute(
+                "UPDATE jobs SET owner = NULL, run_at = $1 WHERE done_at IS NULL AND run_at > $2",
+                args![now, now + millis(FAR_AHEAD)],
+            )
+            .await
     }
 
     /// Where the tests of each run stand: the attempt, and whether somebody holds it.

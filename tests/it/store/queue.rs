@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hubcheck::clock::Clock;
 use hubcheck::store::{JobKind, RunFilter, StoreError};
 
 use crate::support::store::{LEASE, Shelf, delivery, new_run, on_both_engines};
@@ -13,6 +14,7 @@ on_both_engines! {
     a_job_woken_while_it_is_done_is_done_once_more,
     waking_a_job_that_waits_does_not_move_it,
     a_parked_job_is_seen_and_not_claimed,
+    a_job_that_a_wrong_clock_put_off_for_years_is_ready_again,
 }
 
 async fn a_worker_that_lost_its_lease_changes_nothing(shelf: Shelf) {
@@ -156,4 +158,19 @@ async fn a_parked_job_is_seen_and_not_claimed(shelf: Shelf) {
     );
     let depth = shelf.store.depth(JobKind::Resolve).await.unwrap();
     assert_eq!((depth.open, depth.parked), (0, 1));
+}
+
+/// The process began while the system's clock stood years ahead, and the next one begins after its correction.
+async fn a_job_that_a_wrong_clock_put_off_for_years_is_ready_again(shelf: Shelf) {
+    shelf.clock.advance(Duration::from_hours(24 * 1000));
+    shelf.intake.take(delivery("acme/app", "v1")).await;
+    shelf.intake.take(delivery("acme/app", "v2")).await;
+    shelf.claim(JobKind::Resolve).await;
+    let corrected = shelf.reopen_at(Clock::default()).await;
+    assert_eq!(corrected.claim(JobKind::Resolve, LEASE).await.unwrap(), None);
+    assert_eq!(corrected.free_the_far_ahead().await.unwrap(), 2);
+    for _ in 0..2 {
+        assert!(corrected.claim(JobKind::Resolve, LEASE).await.unwrap().is_some());
+    }
+    corrected.close().await;
 }

@@ -1,7 +1,7 @@
 //! PostgreSQL: a server for all tests, with a database for each; and servers of a test's own, to be ill-treated.
 
 use std::io::Read;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,7 @@ impl Database {
         match std::env::var(SHARED) {
             Ok(server) => Self::on(&server).await,
             Err(_) => {
-                let own = Server::start();
+                let own = Server::start().await;
                 let mut database = Self::on(&own.url).await;
                 database.own = Some(own);
                 database
@@ -86,7 +86,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
@@ -100,14 +100,14 @@ impl Server {
             process,
             folder,
         };
-        server.wait();
+        server.wait().await;
         server
     }
 
     /// Ends it as a crash would, and starts it again on the same data and port.
-    pub(crate) fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         self.crash();
-        self.resume();
+        self.resume().await;
     }
 
     /// Ends it as a crash would.
@@ -118,9 +118,9 @@ impl Server {
     }
 
     /// Starts it again after a crash.
-    pub(crate) fn resume(&mut self) {
+    pub(crate) async fn resume(&mut self) {
         self.process = serve(&self.folder, self.port);
-        self.wait();
+        self.wait().await;
     }
 
     fn signal(&self, signal: &str) {
@@ -128,10 +128,10 @@ impl Server {
         Command::new("kill").args([signal, &pid]).status().unwrap();
     }
 
-    fn wait(&mut self) {
+    /// Until a session is answered: it listens before it takes any.
+    async fn wait(&mut self) {
         let begun = Instant::now();
-        // It listens before it takes sessions, and then resets them: a session that is answered is what counts.
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+        while execute(&self.url, "SELECT 1".to_owned()).await.is_err() {
             if let Some(status) = self.process.try_wait().unwrap() {
                 let mut said = String::new();
                 let stderr = self.process.stderr.as_mut().unwrap();
@@ -139,7 +139,7 @@ impl Server {
                 panic!("PostgreSQL ended with {status}: {said}");
             }
             assert!(begun.elapsed() < PATIENCE, "PostgreSQL does not start");
-            std::thread::sleep(Duration::from_millis(20));
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 }

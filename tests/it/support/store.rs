@@ -75,7 +75,12 @@ impl Shelf {
 
     /// The same store as another process would have it.
     pub(crate) async fn reopen(&self) -> Store {
-        Store::open(&self.url, self.clock.clone()).await.unwrap()
+        self.reopen_at(self.clock.clone()).await
+    }
+
+    /// The same, by a clock of its own.
+    pub(crate) async fn reopen_at(&self, clock: Clock) -> Store {
+        Store::open(&self.url, clock).await.unwrap()
     }
 
     /// Pushes a tag that means the digest that `digit` fills, and says what became of it.
