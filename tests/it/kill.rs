@@ -22,12 +22,19 @@ use tempfile::TempDir;
 
 use crate::cli::{hubcheck, run, serving, serving_child};
 use crate::support::house::{IMAGE, labelled, today};
+use crate::support::postgres::Database;
 use crate::support::registry::Registry;
 
-/// How often the program is killed.
-const KILLS: u32 = 20;
+/// How often the program is killed between two looks at what it promised.
+const KILLS: u32 = 10;
 
-/// Images pushed between two kills.
+/// How many such rounds there are, unless the environment asks for more: `./bench kills` does.
+const ROUNDS: u32 = 2;
+
+/// Where more rounds are asked for.
+const ROUNDS_ASKED: &str = "KILL_ROUNDS";
+
+/// Images pushed before a kill, at most.
 const BURST: u32 = 3;
 
 /// The latest moment of a kill, counted from the start of the burst.
@@ -41,30 +48,52 @@ struct Scene {
     registry: Registry,
     repo: RepoName,
     folder: TempDir,
+    store: String,
     hook: String,
     client: reqwest::Client,
+    kills: u32,
     /// What was answered 202.
     promised: HashSet<CommitSha>,
 }
 
 #[tokio::test]
-async fn every_delivery_that_was_answered_ends_in_one_verdict_over_twenty_kills() {
-    let mut scene = Scene::set().await;
-    let told = AssertUnwindSafe(scene.play()).catch_unwind().await;
-    let left = scene.clean_up().await;
-    if let Err(panic) = told {
-        std::panic::resume_unwind(panic);
-    }
-    assert_eq!(left, Vec::<String>::new());
+async fn on_sqlite_every_delivery_that_was_answered_ends_in_one_verdict_over_many_kills() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = format!("sqlite://{}", folder.path().join("hubcheck.db").display());
+    Scene::set(folder, store).await.tell("SQLite").await;
+}
+
+#[tokio::test]
+async fn on_postgres_every_delivery_that_was_answered_ends_in_one_verdict_over_many_kills() {
+    let database = Database::create().await;
+    let folder = tempfile::tempdir().unwrap();
+    Scene::set(folder, database.url.clone())
+        .await
+        .tell("PostgreSQL")
+        .await;
 }
 
 impl Scene {
-    async fn set() -> Self {
+    async fn tell(mut self, store: &str) {
+        let told = AssertUnwindSafe(self.play()).catch_unwind().await;
+        let left = self.clean_up().await;
+        if let Err(panic) = told {
+            std::panic::resume_unwind(panic);
+        }
+        println!(
+            "| {store} | {} | {} | 0 | 0 | {} |",
+            self.kills,
+            self.promised.len(),
+            left.len()
+        );
+        assert_eq!(left, Vec::<String>::new());
+    }
+
+    async fn set(folder: TempDir, store: String) -> Self {
         let github = GitHub::start(SimulatedApp::default()).await.unwrap();
         let repo: RepoName = IMAGE.parse().unwrap();
         github.add_repo(&repo, Visibility::Public);
         let registry = Registry::start();
-        let folder = tempfile::tempdir().unwrap();
         // The same port over all starts: free now, and nobody else's by all likelihood.
         let port = std::net::TcpListener::bind("127.0.0.1:0")
             .unwrap()
@@ -72,7 +101,7 @@ impl Scene {
             .unwrap()
             .port();
         let config = format!(
-            "public_url = \"http://127.0.0.1:{port}\"\nshutdown_grace = \"1s\"\n{}\
+            "public_url = \"http://127.0.0.1:{port}\"\nstore = \"{store}\"\nshutdown_grace = \"1s\"\n{}\
              [[image]]\nname = \"{IMAGE}\"\nrepo = \"{repo}\"\n[registry.\"docker.io\"]\nendpoint = \"http://{}\"\n",
             serving(&github, &format!("127.0.0.1:{port}")),
             registry.host(),
@@ -91,51 +120,67 @@ impl Scene {
             registry,
             repo,
             folder,
+            store,
             hook,
             client,
+            kills: 0,
             promised: HashSet::new(),
         }
     }
 
     async fn play(&mut self) {
+        let rounds = std::env::var(ROUNDS_ASKED).map_or(ROUNDS, |asked| asked.parse().unwrap());
         let seed = rand::random();
         println!("the moments of the kills come from the seed {seed}");
         let mut moments = StdRng::seed_from_u64(seed);
-        for round in 0..KILLS {
-            let pushed = self.prepare(round).await;
-            let mut bot = serving_child(self.folder.path()).await;
-            let kill_after = LATEST_KILL.mul_f64(moments.random());
-            let mut burst = Box::pin(self.burst(pushed));
-            // The kill comes when it comes: amid the answers, the pulls, the tests or the reports.
-            let answered = tokio::time::timeout(kill_after, &mut burst).await;
-            if answered.is_ok() {
-                tokio::time::sleep(kill_after).await;
+        for round in 0..rounds {
+            for _ in 0..KILLS {
+                self.kill_once(&mut moments).await;
             }
-            bot.kill().await.unwrap();
-            let answered = match answered {
-                Ok(answered) => answered,
-                Err(_) => burst.as_mut().await,
-            };
-            drop(burst);
-            self.promised.extend(answered);
+            assert!(!self.promised.is_empty(), "nothing was answered at all");
+            let mut bot = serving_child(self.folder.path()).await;
+            self.all_kept().await;
+            let pid = bot.id().unwrap().to_string();
+            tokio::process::Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .await
+                .unwrap();
+            assert_eq!(bot.wait().await.unwrap().code(), Some(0));
+            println!(
+                "round {round}: {} kills, {} promises, all kept",
+                self.kills,
+                self.promised.len()
+            );
         }
-        assert!(!self.promised.is_empty(), "nothing was answered at all");
+    }
+
+    /// Starts the program, has images announced, and kills it at a moment that nobody knows before: amid the
+    /// answers, the pulls, the tests or the reports.
+    async fn kill_once(&mut self, moments: &mut StdRng) {
+        let pushed = self.prepare(moments.random_range(1..=BURST)).await;
         let mut bot = serving_child(self.folder.path()).await;
-        self.all_kept().await;
-        let pid = bot.id().unwrap().to_string();
-        tokio::process::Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()
-            .await
-            .unwrap();
-        assert_eq!(bot.wait().await.unwrap().code(), Some(0));
+        let kill_after = LATEST_KILL.mul_f64(moments.random());
+        let mut burst = Box::pin(self.burst(pushed));
+        let answered = tokio::time::timeout(kill_after, &mut burst).await;
+        if answered.is_ok() {
+            tokio::time::sleep(kill_after).await;
+        }
+        bot.kill().await.unwrap();
+        let answered = match answered {
+            Ok(answered) => answered,
+            Err(_) => burst.as_mut().await,
+        };
+        drop(burst);
+        self.promised.extend(answered);
+        self.kills += 1;
     }
 
     /// Pushes some images, each built from a commit of its own.
-    async fn prepare(&self, round: u32) -> Vec<(String, CommitSha)> {
+    async fn prepare(&self, images: u32) -> Vec<(String, CommitSha)> {
         let mut pushed = Vec::new();
-        for number in 0..BURST {
-            let tag = format!("r{round}-{number}");
+        for number in 0..images {
+            let tag = format!("k{}-{number}", self.kills);
             let commit = self.github.commit(&self.repo, &tag).unwrap();
             self.registry
                 .push(IMAGE, &tag, &labelled(&commit, "echo fine"))
@@ -195,7 +240,6 @@ impl Scene {
             let state = (checks[0].conclusion.clone().unwrap(), statuses[0].state.clone());
             *states.entry(state).or_default() += 1;
         }
-        println!("{} promises, all kept: {states:?}", self.promised.len());
         let all_green = HashMap::from([(
             ("success".to_owned(), "success".to_owned()),
             states.values().sum(),
@@ -205,13 +249,13 @@ impl Scene {
 
     /// Removes what was pulled, and names what else carries the store's name on the Engine.
     async fn clean_up(&self) -> Vec<String> {
-        let url = format!("sqlite://{}", self.folder.path().join("hubcheck.db").display());
-        let store = Store::open(&url, Clock::default()).await.unwrap();
+        let store = Store::open(&self.store, Clock::default()).await.unwrap();
         let instance = store.instance().await.unwrap();
         let docker = Config::defaults().docker;
         let runner = Runner::connect(&docker, instance, Clock::default()).unwrap();
         let pulled = store.images_on(runner.engine_id().await.unwrap()).await.unwrap();
         runner.keep_images_within(&pulled, 0).await.unwrap();
+        store.close().await;
 
         let docker = Docker::connect_with_defaults().unwrap();
         let ours = HashMap::from([("label".to_owned(), vec![format!("hubcheck.instance={instance}")])]);
