@@ -1,6 +1,9 @@
 //! Nothing is lost: the program is killed again and again, and every delivery that it answered ends in one
 //! verdict.
 
+mod points;
+mod replicas;
+
 use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -15,7 +18,7 @@ use hubcheck::config::Config;
 use hubcheck::demo::github::{GitHub, SimulatedApp};
 use hubcheck::model::{CommitSha, RepoName, Visibility};
 use hubcheck::runner::Runner;
-use hubcheck::store::Store;
+use hubcheck::store::{RunFilter, Store};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tempfile::TempDir;
@@ -43,7 +46,7 @@ const LATEST_KILL: Duration = Duration::from_millis(900);
 /// How long the verdicts may take once nobody kills any more.
 const PATIENCE: Duration = Duration::from_mins(4);
 
-struct Scene {
+pub(crate) struct Scene {
     github: GitHub,
     registry: Registry,
     repo: RepoName,
@@ -58,9 +61,7 @@ struct Scene {
 
 #[tokio::test]
 async fn on_sqlite_every_delivery_that_was_answered_ends_in_one_verdict_over_many_kills() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = format!("sqlite://{}", folder.path().join("hubcheck.db").display());
-    Scene::set(folder, store).await.tell("SQLite").await;
+    Scene::in_a_file().await.tell("SQLite").await;
 }
 
 #[tokio::test]
@@ -75,35 +76,56 @@ async fn on_postgres_every_delivery_that_was_answered_ends_in_one_verdict_over_m
 
 impl Scene {
     async fn tell(mut self, store: &str) {
-        let told = AssertUnwindSafe(self.play()).catch_unwind().await;
+        self.tell_over(Self::play).await;
+        println!(
+            "| {store} | {} | {} | 0 | 0 | 0 |",
+            self.kills,
+            self.promised.len()
+        );
+    }
+
+    /// Tells a story, and sees that nothing of it is left behind, however it ends.
+    pub(crate) async fn tell_over(&mut self, story: impl AsyncFnOnce(&mut Self)) {
+        let told = AssertUnwindSafe(story(self)).catch_unwind().await;
         let left = self.clean_up().await;
         if let Err(panic) = told {
             std::panic::resume_unwind(panic);
         }
-        println!(
-            "| {store} | {} | {} | 0 | 0 | {} |",
-            self.kills,
-            self.promised.len(),
-            left.len()
-        );
         assert_eq!(left, Vec::<String>::new());
     }
 
-    async fn set(folder: TempDir, store: String) -> Self {
+    /// Starts the program.
+    pub(crate) async fn start(&self) -> tokio::process::Child {
+        serving_child(self.folder.path()).await
+    }
+
+    async fn in_a_file() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = format!("sqlite://{}", folder.path().join("hubcheck.db").display());
+        Self::set(folder, store).await
+    }
+
+    /// Puts other addresses in the place of those in the configuration.
+    fn rewire(&self, wires: &[(&str, &str)]) {
+        let file = self.folder.path().join("hubcheck.toml");
+        let config = std::fs::read_to_string(&file).unwrap();
+        let rewired = wires
+            .iter()
+            .fold(config, |config, (from, to)| config.replace(from, to));
+        std::fs::write(file, rewired).unwrap();
+    }
+
+    pub(crate) async fn set(folder: TempDir, store: String) -> Self {
         let github = GitHub::start(SimulatedApp::default()).await.unwrap();
         let repo: RepoName = IMAGE.parse().unwrap();
         github.add_repo(&repo, Visibility::Public);
         let registry = Registry::start();
-        // The same port over all starts: free now, and nobody else's by all likelihood.
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        // The same port over all starts.
+        let address = free_address();
         let config = format!(
-            "public_url = \"http://127.0.0.1:{port}\"\nstore = \"{store}\"\nshutdown_grace = \"1s\"\n{}\
+            "public_url = \"http://{address}\"\nstore = \"{store}\"\nshutdown_grace = \"1s\"\n{}\
              [[image]]\nname = \"{IMAGE}\"\nrepo = \"{repo}\"\n[registry.\"docker.io\"]\nendpoint = \"http://{}\"\n",
-            serving(&github, &format!("127.0.0.1:{port}")),
+            serving(&github, &address),
             registry.host(),
         );
         std::fs::write(folder.path().join("hubcheck.toml"), config).unwrap();
@@ -138,15 +160,9 @@ impl Scene {
                 self.kill_once(&mut moments).await;
             }
             assert!(!self.promised.is_empty(), "nothing was answered at all");
-            let mut bot = serving_child(self.folder.path()).await;
+            let bot = serving_child(self.folder.path()).await;
             self.all_kept().await;
-            let pid = bot.id().unwrap().to_string();
-            tokio::process::Command::new("kill")
-                .args(["-TERM", &pid])
-                .status()
-                .await
-                .unwrap();
-            assert_eq!(bot.wait().await.unwrap().code(), Some(0));
+            terminate(bot).await;
             println!(
                 "round {round}: {} kills, {} promises, all kept",
                 self.kills,
@@ -174,6 +190,45 @@ impl Scene {
         drop(burst);
         self.promised.extend(answered);
         self.kills += 1;
+    }
+
+    /// Where the program listens.
+    fn address(&self) -> String {
+        let url: url::Url = self.hook.parse().unwrap();
+        format!("127.0.0.1:{}", url.port().unwrap())
+    }
+
+    /// Pushes an image and says so; whether the answer arrives is for the story to decide.
+    pub(crate) async fn announce_one(&mut self) {
+        let pushed = self.prepare(1).await;
+        self.promised
+            .extend(pushed.iter().map(|(_, commit)| commit.clone()));
+        self.kills += 1;
+        self.burst(pushed).await;
+    }
+
+    /// The name by which the Engine knows what is of this store.
+    async fn instance(&self) -> uuid::Uuid {
+        let store = Store::open(&self.store, Clock::default()).await.unwrap();
+        let instance = store.instance().await.unwrap();
+        store.close().await;
+        instance
+    }
+
+    /// Were the tests of any run interrupted, and taken up again?
+    async fn was_interrupted(&self) -> bool {
+        let store = Store::open(&self.store, Clock::default()).await.unwrap();
+        let all = RunFilter {
+            limit: 1000,
+            ..RunFilter::default()
+        };
+        let mut interrupted = false;
+        for run in store.runs(&all).await.unwrap() {
+            let events = store.events_of(run.id).await.unwrap();
+            interrupted |= events.iter().any(|event| event.what.contains("interrupted"));
+        }
+        store.close().await;
+        interrupted
     }
 
     /// Pushes some images, each built from a commit of its own.
@@ -213,7 +268,7 @@ impl Scene {
     }
 
     /// Exactly one final check run and one final status on every promised commit, and nothing pending.
-    async fn all_kept(&self) {
+    pub(crate) async fn all_kept(&self) {
         let kept = |github: &GitHub| {
             let done = |commit: &&CommitSha| {
                 let checks = github.check_runs(&self.repo, commit);
@@ -248,7 +303,7 @@ impl Scene {
     }
 
     /// Removes what was pulled, and names what else carries the store's name on the Engine.
-    async fn clean_up(&self) -> Vec<String> {
+    pub(crate) async fn clean_up(&self) -> Vec<String> {
         let store = Store::open(&self.store, Clock::default()).await.unwrap();
         let instance = store.instance().await.unwrap();
         let docker = Config::defaults().docker;
@@ -280,4 +335,21 @@ impl Scene {
             .chain(volumes.into_iter().map(|volume| volume.name))
             .collect()
     }
+}
+
+/// Free now, and nobody else's by all likelihood.
+pub(crate) fn free_address() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+/// Asks a process to end, and sees that it does so in order.
+pub(crate) async fn terminate(mut bot: tokio::process::Child) {
+    let pid = bot.id().unwrap().to_string();
+    tokio::process::Command::new("kill")
+        .args(["-TERM", &pid])
+        .status()
+        .await
+        .unwrap();
+    assert_eq!(bot.wait().await.unwrap().code(), Some(0));
 }

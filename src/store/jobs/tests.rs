@@ -11,6 +11,10 @@ use tempfile::TempDir;
 use super::*;
 use crate::clock::Clock;
 
+#[expect(
+    dead_code,
+    reason = "other tests ill-treat servers; these only need a database"
+)]
 #[path = "../../../tests/it/support/postgres.rs"]
 mod postgres;
 

@@ -7,7 +7,7 @@ use hubcheck::model::{
     Binding, Decision, DeliveryId, Evidence, InstallationId, Limits, Network, Plan, Platform, Profile, Push,
     PushId, Repo, RepoId, RunId, Source, Step, StepKind, Visibility,
 };
-use hubcheck::store::{Admission, Intake, JobKind, Lease, NewDelivery, NewRun, Store, Taken};
+use hubcheck::store::{Admission, Intake, JobKind, Lease, NewDelivery, NewRun, Store, StoreError, Taken};
 use tempfile::TempDir;
 
 use super::postgres::Database;
@@ -28,6 +28,7 @@ pub(crate) struct Shelf {
 enum Place {
     Folder { _folder: TempDir },
     Database { _database: Database },
+    Elsewhere,
 }
 
 /// Tells each story once on either engine.
@@ -61,6 +62,11 @@ impl Shelf {
         Self::open(database.url.clone(), Place::Database { _database: database }).await
     }
 
+    /// In a place that the test holds itself.
+    pub(crate) async fn at(url: &str) -> Self {
+        Self::open(url.to_owned(), Place::Elsewhere).await
+    }
+
     async fn open(url: String, place: Place) -> Self {
         let clock = Clock::default();
         let store = Store::open(&url, clock.clone()).await.unwrap();
@@ -76,6 +82,11 @@ impl Shelf {
     /// The same store as another process would have it.
     pub(crate) async fn reopen(&self) -> Store {
         self.reopen_at(self.clock.clone()).await
+    }
+
+    /// The same, if it can be opened at all.
+    pub(crate) async fn try_reopen(&self) -> Result<Store, StoreError> {
+        Store::open(&self.url, self.clock.clone()).await
     }
 
     /// The same, by a clock of its own.
