@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use sqlx::Connection;
 use sqlx::error::DatabaseError;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -41,6 +42,9 @@ pub(super) async fn open(file: &Path) -> Result<File, StoreError> {
             .max_connections(connections)
             .min_connections(1)
             .test_before_acquire(false)
+            // On a full disk SQLite ends a transaction by itself, which the connection does not notice: it would
+            // begin none ever after.
+            .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
             .idle_timeout(None)
             .max_lifetime(None)
     };
