@@ -18,7 +18,7 @@ use hubcheck::config::Config;
 use hubcheck::demo::github::{GitHub, SimulatedApp};
 use hubcheck::model::{CommitSha, RepoName, Visibility};
 use hubcheck::runner::Runner;
-use hubcheck::store::{RunFilter, Store};
+use hubcheck::store::Store;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tempfile::TempDir;
@@ -28,14 +28,14 @@ use crate::support::house::{IMAGE, labelled, today};
 use crate::support::postgres::Database;
 use crate::support::registry::Registry;
 
-/// How often the program is killed between two looks at what it promised.
-const KILLS: u32 = 10;
+/// How often the program is killed, unless the environment asks for more: `./bench kills` does.
+const KILLS: u32 = 16;
 
-/// How many such rounds there are, unless the environment asks for more: `./bench kills` does.
-const ROUNDS: u32 = 2;
+/// Where more kills are asked for.
+const KILLS_ASKED: &str = "KILLS";
 
-/// Where more rounds are asked for.
-const ROUNDS_ASKED: &str = "KILL_ROUNDS";
+/// Kills between two looks at what was promised.
+const ROUND: u32 = 40;
 
 /// Images pushed before a kill, at most.
 const BURST: u32 = 3;
@@ -52,6 +52,8 @@ pub(crate) struct Scene {
     repo: RepoName,
     folder: TempDir,
     store: String,
+    /// Where the program listens.
+    address: String,
     hook: String,
     client: reqwest::Client,
     kills: u32,
@@ -143,6 +145,7 @@ impl Scene {
             repo,
             folder,
             store,
+            address,
             hook,
             client,
             kills: 0,
@@ -151,23 +154,19 @@ impl Scene {
     }
 
     async fn play(&mut self) {
-        let rounds = std::env::var(ROUNDS_ASKED).map_or(ROUNDS, |asked| asked.parse().unwrap());
+        let kills = std::env::var(KILLS_ASKED).map_or(KILLS, |asked| asked.parse().unwrap());
         let seed = rand::random();
         println!("the moments of the kills come from the seed {seed}");
         let mut moments = StdRng::seed_from_u64(seed);
-        for round in 0..rounds {
-            for _ in 0..KILLS {
+        while self.kills < kills {
+            for _ in 0..ROUND.min(kills - self.kills) {
                 self.kill_once(&mut moments).await;
             }
             assert!(!self.promised.is_empty(), "nothing was answered at all");
-            let bot = serving_child(self.folder.path()).await;
+            let bot = self.start().await;
             self.all_kept().await;
             terminate(bot).await;
-            println!(
-                "round {round}: {} kills, {} promises, all kept",
-                self.kills,
-                self.promised.len()
-            );
+            println!("{} kills, {} promises, all kept", self.kills, self.promised.len());
         }
     }
 
@@ -192,12 +191,6 @@ impl Scene {
         self.kills += 1;
     }
 
-    /// Where the program listens.
-    fn address(&self) -> String {
-        let url: url::Url = self.hook.parse().unwrap();
-        format!("127.0.0.1:{}", url.port().unwrap())
-    }
-
     /// Pushes an image and says so; whether the answer arrives is for the story to decide.
     pub(crate) async fn announce_one(&mut self) {
         let pushed = self.prepare(1).await;
@@ -213,22 +206,6 @@ impl Scene {
         let instance = store.instance().await.unwrap();
         store.close().await;
         instance
-    }
-
-    /// Were the tests of any run interrupted, and taken up again?
-    async fn was_interrupted(&self) -> bool {
-        let store = Store::open(&self.store, Clock::default()).await.unwrap();
-        let all = RunFilter {
-            limit: 1000,
-            ..RunFilter::default()
-        };
-        let mut interrupted = false;
-        for run in store.runs(&all).await.unwrap() {
-            let events = store.events_of(run.id).await.unwrap();
-            interrupted |= events.iter().any(|event| event.what.contains("interrupted"));
-        }
-        store.close().await;
-        interrupted
     }
 
     /// Pushes some images, each built from a commit of its own.
