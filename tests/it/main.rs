@@ -6,6 +6,7 @@
 )]
 
 mod architecture;
+mod chaos;
 mod cli;
 mod github;
 mod kill;

@@ -1,5 +1,6 @@
 //! What several subjects need.
 
+pub(crate) mod chaos;
 pub(crate) mod engine;
 pub(crate) mod house;
 pub(crate) mod images;
