@@ -8,6 +8,7 @@
 mod architecture;
 mod chaos;
 mod cli;
+mod faults;
 mod github;
 mod kill;
 mod registry;

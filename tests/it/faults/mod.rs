@@ -1,0 +1,3 @@
+//! What goes wrong, and what the whole bot makes of it: a story for each fault.
+
+mod github;
