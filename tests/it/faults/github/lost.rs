@@ -81,7 +81,10 @@ async fn a_connection_that_is_reset_after_the_request_leaves_one_check_run() {
     outbox.wire.lose_answer_to("POST /repos/acme/app/check-runs");
     outbox.open().await;
     outbox.shown(&paper).await;
+    outbox.done().await;
     assert_eq!(outbox.requests(&Method::POST, "/check-runs").len(), 1);
+    let looked_up = outbox.requests(&Method::GET, "check-runs?filter=all");
+    assert_eq!(looked_up.len(), 1, "the answer was lost");
     outbox.shut().await;
 }
 

@@ -122,9 +122,17 @@ async fn a_repository_that_another_account_takes_over_is_followed_to_its_install
     outbox.shown(&paper).await;
     let source = outbox.store().run(paper.run).await.unwrap().unwrap().source;
     assert_eq!(source.repo.name, taken);
+    let rival = outbox.github.installation("rival");
+    assert_eq!(Some(source.repo.installation), rival);
+    let sql = "SELECT installation_id FROM checks UNION SELECT installation_id FROM statuses";
+    let lanes: Vec<i64> = sqlx::query_scalar(sql)
+        .fetch_all(&outbox.database().await)
+        .await
+        .unwrap();
     assert_eq!(
-        Some(source.repo.installation),
-        outbox.github.installation("rival")
+        lanes,
+        [rival.unwrap().0],
+        "what comes next is written there as well"
     );
     outbox.shut().await;
 }
