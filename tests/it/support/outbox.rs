@@ -4,14 +4,16 @@
 use std::time::Duration;
 
 use http::Method;
-use hubcheck::clock::{Clock, millis};
+use hubcheck::clock::Clock;
 use hubcheck::config::Config;
 use hubcheck::demo::github::{CheckRun, GitHub, Request, SimulatedApp, Status, Webhook};
 use hubcheck::model::{CommitSha, Digest, Outcome, Repo, RepoId, RepoName, RunId, Verdict, Visibility};
 use hubcheck::service::{Environment, Service};
 use hubcheck::store::{Admission, Intake, JobKind, Store, Taken};
+use sqlx::SqlitePool;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::sync::OnceCell;
 
 use super::chaos::Chaos;
 use super::store::{LEASE, delivery, new_run};
@@ -28,6 +30,7 @@ pub(crate) struct Outbox {
     pub(crate) url: String,
     repo_id: RepoId,
     service: Option<Service>,
+    database: OnceCell<SqlitePool>,
     config: Config,
     _folder: TempDir,
 }
@@ -65,6 +68,7 @@ impl Outbox {
             url: String::new(),
             repo_id,
             service: None,
+            database: OnceCell::new(),
             config,
             _folder: folder,
         }
@@ -219,7 +223,7 @@ impl Outbox {
                     "SELECT run_at, COALESCE(error, ''), done_at IS NOT NULL FROM jobs
                      WHERE kind = 'report' AND owner IS NULL",
                 )
-                .fetch_optional(&self.database().await)
+                .fetch_optional(self.database().await)
                 .await
                 .unwrap();
                 match row {
@@ -256,8 +260,9 @@ impl Outbox {
     }
 
     /// The database itself, for what the store would never do.
-    pub(crate) async fn database(&self) -> sqlx::SqlitePool {
-        sqlx::SqlitePool::connect(&self.config.store).await.unwrap()
+    pub(crate) async fn database(&self) -> &SqlitePool {
+        let open = || async { SqlitePool::connect(&self.config.store).await.unwrap() };
+        self.database.get_or_init(open).await
     }
 
     /// Hands an event of the simulated GitHub's to the bot.
@@ -273,9 +278,9 @@ impl Outbox {
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
-    /// So long from now on, and a little: for a job that was put off.
+    /// Is this what is left of such a wait?
     pub(crate) fn is_put_off_until(left: Duration, wait: Duration) -> bool {
         // What the story took since is less than a tenth.
-        (wait.mul_f64(0.9)..=wait.mul_f64(1.25)).contains(&left) && millis(left) > 0
+        (wait.mul_f64(0.9)..=wait.mul_f64(1.25)).contains(&left)
     }
 }

@@ -126,7 +126,7 @@ async fn a_repository_that_another_account_takes_over_is_followed_to_its_install
     assert_eq!(Some(source.repo.installation), rival);
     let sql = "SELECT installation_id FROM checks UNION SELECT installation_id FROM statuses";
     let lanes: Vec<i64> = sqlx::query_scalar(sql)
-        .fetch_all(&outbox.database().await)
+        .fetch_all(outbox.database().await)
         .await
         .unwrap();
     assert_eq!(
@@ -271,7 +271,7 @@ async fn a_run_that_cannot_be_read_is_parked_and_the_others_go_out() {
         );
         sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(key)
-            .execute(&database)
+            .execute(database)
             .await
             .unwrap();
     }
