@@ -117,6 +117,9 @@ CREATE TABLE checks (
     -- A fingerprint of what was sent last.
     shown TEXT,
     failures BIGINT NOT NULL DEFAULT 0,
+    -- After a failure of its own: when it may be sent again.
+    not_before BIGINT NOT NULL DEFAULT 0,
+    -- Given up, and why.
     parked TEXT
 );
 CREATE INDEX checks_due ON checks (installation_id) WHERE sent < wanted AND parked IS NULL;
@@ -134,6 +137,9 @@ CREATE TABLE statuses (
     -- A fingerprint of what was sent last.
     shown TEXT,
     failures BIGINT NOT NULL DEFAULT 0,
+    -- After a failure of its own: when it may be sent again.
+    not_before BIGINT NOT NULL DEFAULT 0,
+    -- Given up, and why.
     parked TEXT,
     PRIMARY KEY (repo_id, commit_sha, context)
 );

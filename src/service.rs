@@ -83,7 +83,7 @@ impl Service {
             clock,
             listener,
         } = environment;
-        let github = github(&config)?;
+        let github = github(&config, &clock)?;
         let registry = RegistryClient::new(&config.registries, &config.net, docker_login_file)
             .map_err(|error| StartError::Configuration(error.to_string()))?;
         let lock = ServingLock::take(&config.store)?;
@@ -207,13 +207,14 @@ async fn web_parts(
     })
 }
 
-fn github(config: &Config) -> Result<GitHub, StartError> {
+fn github(config: &Config, clock: &Clock) -> Result<GitHub, StartError> {
     if config.github.webhook_secret.is_empty() {
         return Err(StartError::Configuration(
             "`github.webhook_secret` is missing: set it to what the App's webhook is signed with".to_owned(),
         ));
     }
-    GitHub::new(&config.github, &config.net).map_err(|error| StartError::Configuration(error.to_string()))
+    GitHub::with_clock(&config.github, &config.net, clock.clone())
+        .map_err(|error| StartError::Configuration(error.to_string()))
 }
 
 /// The keys of the hook URLs: the configuration's, else the store's own.

@@ -58,6 +58,8 @@ pub enum GithubError {
     RateLimited {
         /// At least a second, at most an hour.
         retry_after: Duration,
+        /// GitHub named that time itself; else it is the least that it asks for.
+        is_stated: bool,
         /// What GitHub said.
         message: String,
     },
@@ -116,10 +118,13 @@ impl GithubError {
         let said = wire::message(&answer.body);
         let message = format!("{request}: {} {}", answer.status.as_u16(), excerpt(&said));
         match answer.status {
-            StatusCode::UNAUTHORIZED => Self::Unauthorized(message + &skew_note(answer)),
-            StatusCode::FORBIDDEN if is_permission(&said, answer) => Self::Forbidden(message),
+            StatusCode::UNAUTHORIZED => Self::Unauthorized(message),
+            StatusCode::FORBIDDEN if is_permission(&said, answer) => {
+                Self::Forbidden(message + &permission_note(answer))
+            }
             StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => Self::RateLimited {
                 retry_after: limits::wait(&answer.headers),
+                is_stated: limits::is_stated(&answer.headers),
                 message,
             },
             StatusCode::NOT_FOUND => Self::NotFound(message),
@@ -167,14 +172,19 @@ fn is_permission(said: &str, answer: &Answer) -> bool {
     !is_limit && NOT_A_LIMIT.iter().any(|part| said.contains(part))
 }
 
-/// A refused App token is often this machine's clock: say so if it is off.
-fn skew_note(answer: &Answer) -> String {
-    let off = limits::date(&answer.headers).map_or(0, |date| jiff::Timestamp::now().as_second() - date);
-    if off.abs() > 30 {
-        format!("; this machine's clock is {off}s off GitHub's: set it right")
-    } else {
-        String::new()
-    }
+/// What GitHub says would be enough: `checks=write`.
+fn permission_note(answer: &Answer) -> String {
+    let wanted = answer.headers.get("x-accepted-github-permissions");
+    wanted
+        .and_then(|value| value.to_str().ok())
+        .filter(|wanted| !wanted.is_empty())
+        .map(|wanted| {
+            format!(
+                "; the App lacks the permission `{}`: add it on the App's settings page at GitHub, and accept it where the App is installed",
+                excerpt(wanted)
+            )
+        })
+        .unwrap_or_default()
 }
 
 /// The beginning of what GitHub said, on one line.

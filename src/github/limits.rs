@@ -11,7 +11,7 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// Budgets are by the hour: a longer wait is nobody's intention.
 const LONGEST: Duration = Duration::from_hours(1);
 
-/// Do the headers themselves say that this is a limit?
+/// Do the headers themselves say that this is a limit, and until when?
 pub(super) fn is_stated(headers: &HeaderMap) -> bool {
     number(headers, "retry-after").is_some() || is_spent(headers)
 }

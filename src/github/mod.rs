@@ -1,10 +1,11 @@
-//! GitHub, as the App sees it. The only part that imports octocrab, which signs the App's tokens and
-//! carries the requests; what is asked, read, waited for and refused is ours.
+//! GitHub, as the App sees it. The only part that imports octocrab, which carries the requests; what
+//! is asked, signed, read, waited for and refused is ours.
 //!
-//! Nothing is retried here but a request whose token GitHub no longer took: retries live in the
+//! Nothing is retried here but a request whose token GitHub did not take: retries live in the
 //! queue. Every request ends within 10 seconds, or a few times that if it is redirected or needs a
 //! token first.
 
+mod app;
 mod app_key;
 mod checks;
 mod error;
@@ -15,24 +16,25 @@ mod tokens;
 mod transport;
 mod wire;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use octocrab::models::AppId;
+use octocrab::OctocrabBuilder;
 use octocrab::service::middleware::retry::RetryConfig;
-use octocrab::{Octocrab, OctocrabBuilder};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 pub use app_key::KeyError;
 pub use error::{GithubError, Refused, SetupError};
 
+use crate::clock::Clock;
 use crate::config;
 use crate::model::{CommitSha, InstallationId, Repo, RepoName};
 use crate::net;
+use app::App;
 use tokens::Tokens;
 use transport::{Answer, Api, Request};
 
@@ -91,19 +93,24 @@ pub struct GitHub {
 }
 
 struct Inner {
-    app_id: u64,
     api: Api,
-    /// Speaks as the App itself; the installations' clients share its connections.
-    app: Octocrab,
+    app: App,
     tokens: Tokens,
     installations: Mutex<HashMap<RepoName, InstallationId>>,
+    /// Names under which a write was led elsewhere.
+    moved: Mutex<HashSet<RepoName>>,
 }
 
 impl GitHub {
     /// Reads the App's key and makes the client; asks GitHub nothing yet. Must be called within a
     /// Tokio runtime.
     pub fn new(config: &config::Github, net: &config::Net) -> Result<Self, SetupError> {
-        Self::with_http(config, net::client_builder(net)?, TIMEOUT)
+        Self::with_clock(config, net, Clock::default())
+    }
+
+    /// The same by another clock.
+    pub fn with_clock(config: &config::Github, net: &config::Net, clock: Clock) -> Result<Self, SetupError> {
+        Self::build(config, net::client_builder(net)?, TIMEOUT, clock)
     }
 
     /// The same over connections of the caller's making (certificates, proxies), and with another
@@ -113,11 +120,18 @@ impl GitHub {
         http: reqwest::ClientBuilder,
         timeout: Duration,
     ) -> Result<Self, SetupError> {
+        Self::build(config, http, timeout, Clock::default())
+    }
+
+    fn build(
+        config: &config::Github,
+        http: reqwest::ClientBuilder,
+        timeout: Duration,
+        clock: Clock,
+    ) -> Result<Self, SetupError> {
         let app_id = config.app_id.ok_or(SetupError::NoAppId)?;
         let key = config.private_key.as_ref().ok_or(SetupError::NoKey)?;
         let key = app_key::parse(key.expose_secret())?;
-        // Public keys pass for keys until something is to be signed.
-        octocrab::auth::create_jwt(AppId(app_id), &key).map_err(|_| KeyError::Damaged)?;
         let url = config.api_url.clone();
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
             return Err(SetupError::ApiUrl(format!(
@@ -130,33 +144,44 @@ impl GitHub {
             .connect_timeout(timeout)
             .build()
             .map_err(|error| SetupError::Client(transport::causes(&error)))?;
-        let app = OctocrabBuilder::new()
+        let crab = OctocrabBuilder::new()
             .base_uri(url.as_str().trim_end_matches('/'))
             .map_err(|error| SetupError::ApiUrl(transport::causes(&error)))?
             .add_retry_config(RetryConfig::None)
             .add_header(http::header::ACCEPT, "application/vnd.github+json".to_owned())
-            .app(AppId(app_id), key)
             .build_with_reqwest(http)
             .map_err(|error| SetupError::Client(transport::causes(&error)))?;
         Ok(Self {
             inner: Arc::new(Inner {
-                app_id,
                 api: Api { url, timeout },
-                app,
+                app: App::new(app_id, key, clock, crab)?,
                 tokens: Tokens::default(),
                 installations: Mutex::default(),
+                moved: Mutex::default(),
             }),
         })
     }
 
     /// The App's number.
     pub fn app_id(&self) -> u64 {
-        self.inner.app_id
+        self.inner.app.id
     }
 
     /// Forgets which installation a repository belongs to: after an event about installations.
     pub fn forget_installation(&self, name: &RepoName) {
         self.installations().remove(name);
+    }
+
+    /// What an installation may do changed: its token is fetched anew, its repositories are looked up anew.
+    pub async fn installation_changed(&self, id: InstallationId) {
+        self.installations().retain(|_, installation| *installation != id);
+        self.inner.tokens.forget(id).await;
+    }
+
+    /// Has a write to this name been led elsewhere since this was asked last? Then the repository has
+    /// another name by now.
+    pub fn was_moved(&self, name: &RepoName) -> bool {
+        self.moved().remove(name)
     }
 
     fn known_installation(&self, name: &RepoName) -> Option<InstallationId> {
@@ -174,6 +199,10 @@ impl GitHub {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn moved(&self) -> std::sync::MutexGuard<'_, HashSet<RepoName>> {
+        self.inner.moved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Sends a request with the token of the repository's installation.
     async fn send_for(&self, repo: &Repo, request: &Request) -> Result<Answer, GithubError> {
         self.send_as(repo.installation, &repo.name, request).await
@@ -188,14 +217,19 @@ impl GitHub {
     ) -> Result<Answer, GithubError> {
         let inner = &self.inner;
         let token = self.token(installation, name).await?;
-        match transport::send(&token.crab, &inner.api, request).await {
+        let sent = match transport::send(&token.crab, &inner.api, request).await {
             Err(GithubError::Unauthorized(_)) => {
                 inner.tokens.discard(installation, &token).await;
                 let renewed = self.token(installation, name).await?;
                 transport::send(&renewed.crab, &inner.api, request).await
             }
             settled => settled,
+        };
+        let is_write = request.method != http::Method::GET;
+        if is_write && sent.as_ref().is_ok_and(|answer| answer.is_redirected) {
+            self.moved().insert(name.clone());
         }
+        sent
     }
 
     async fn token(&self, id: InstallationId, name: &RepoName) -> Result<tokens::Token, GithubError> {
@@ -217,7 +251,7 @@ impl GitHub {
 impl fmt::Debug for GitHub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GitHub")
-            .field("app_id", &self.inner.app_id)
+            .field("app_id", &self.inner.app.id)
             .field("api", &self.inner.api.url.as_str())
             .finish_non_exhaustive()
     }

@@ -1,7 +1,7 @@
 //! The App itself, repositories with their installation, and commits.
 
 use super::error::{GithubError, Refused};
-use super::transport::{Request, send};
+use super::transport::Request;
 use super::{AppInfo, Commit, GitHub, path, wire};
 use crate::model::{CommitSha, InstallationId, Repo, RepoName};
 
@@ -9,7 +9,7 @@ impl GitHub {
     /// The App as GitHub knows it: proves that number and key belong together.
     pub async fn app(&self) -> Result<AppInfo, GithubError> {
         let request = Request::get("/app".to_owned());
-        let answer = send(&self.inner.app, &self.inner.api, &request).await?;
+        let answer = self.inner.app.send(&self.inner.api, &request).await?;
         let app: wire::App = wire::read(&request, &answer)?;
         Ok(AppInfo {
             id: app.id,
@@ -61,7 +61,7 @@ impl GitHub {
 
     async fn look_up_installation(&self, name: &RepoName) -> Result<InstallationId, GithubError> {
         let request = Request::get(path(name, "/installation"));
-        let answer = send(&self.inner.app, &self.inner.api, &request).await;
+        let answer = self.inner.app.send(&self.inner.api, &request).await;
         let answer = answer.map_err(|error| match error {
             GithubError::NotFound(_) => GithubError::NotInstalled(name.clone()),
             other => other,

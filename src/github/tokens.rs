@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use octocrab::Octocrab;
 use serde_json::json;
 
+use super::app::App;
 use super::error::GithubError;
 use super::limits;
-use super::transport::{Api, Request, send};
+use super::transport::{Api, Request};
 use super::wire;
 use crate::model::InstallationId;
 
@@ -34,12 +35,7 @@ pub(super) struct Tokens {
 
 impl Tokens {
     /// The installation's token, fetched if there is none that is good.
-    pub(super) async fn token(
-        &self,
-        app: &Octocrab,
-        api: &Api,
-        id: InstallationId,
-    ) -> Result<Token, GithubError> {
+    pub(super) async fn token(&self, app: &App, api: &Api, id: InstallationId) -> Result<Token, GithubError> {
         let slot = self.slot(id);
         let mut kept = slot.lock().await;
         if let Some(token) = kept.as_ref().filter(|token| token.good_until > Instant::now()) {
@@ -57,17 +53,22 @@ impl Tokens {
         kept.take_if(|token| token.good_until == refused.good_until);
     }
 
+    /// What the installation's token may do changed: the next caller fetches another.
+    pub(super) async fn forget(&self, id: InstallationId) {
+        self.slot(id).lock().await.take();
+    }
+
     fn slot(&self, id: InstallationId) -> Slot {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(slots.entry(id).or_default())
     }
 }
 
-async fn fetch(app: &Octocrab, api: &Api, id: InstallationId) -> Result<Token, GithubError> {
+async fn fetch(app: &App, api: &Api, id: InstallationId) -> Result<Token, GithubError> {
     let path = format!("/app/installations/{}/access_tokens", id.0);
     let request = Request::post(path, json!({}));
     let asked_at = Instant::now();
-    let answer = send(app, api, &request).await.map_err(|error| match error {
+    let answer = app.send(api, &request).await.map_err(|error| match error {
         // A token that was made and not received does no harm.
         GithubError::OutcomeUnknown(why) => GithubError::Unavailable(why),
         other => other,
@@ -76,7 +77,7 @@ async fn fetch(app: &Octocrab, api: &Api, id: InstallationId) -> Result<Token, G
     let now = limits::date(&answer.headers).unwrap_or_else(|| jiff::Timestamp::now().as_second());
     let life = u64::try_from(granted.expires_at.as_second() - now).unwrap_or(0);
     let crab = app
-        .user_access_token(granted.token)
+        .with_token(granted.token)
         .map_err(|_| GithubError::Unavailable(format!("{request}: the token cannot be used")))?;
     Ok(Token {
         crab,

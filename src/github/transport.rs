@@ -70,26 +70,42 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+    /// It came from elsewhere than the request's own path.
+    pub(super) is_redirected: bool,
+}
+
+impl Answer {
+    /// The answer if it is a success, else what it refuses.
+    pub(super) fn good(self, request: &Request) -> Result<Self, GithubError> {
+        if self.status.is_success() {
+            Ok(self)
+        } else {
+            Err(GithubError::of_answer(request, &self))
+        }
+    }
 }
 
 /// Sends a request, as whomever `crab` speaks for, and gives back a successful answer.
+pub(super) async fn send(crab: &Octocrab, api: &Api, request: &Request) -> Result<Answer, GithubError> {
+    ask(crab, api, request).await?.good(request)
+}
+
+/// Sends a request, as whomever `crab` speaks for, and gives back what is answered.
 ///
 /// A redirect has done nothing, so even a write is safely sent again to where it points.
-pub(super) async fn send(crab: &Octocrab, api: &Api, request: &Request) -> Result<Answer, GithubError> {
+pub(super) async fn ask(crab: &Octocrab, api: &Api, request: &Request) -> Result<Answer, GithubError> {
     let mut at = request.path.clone();
-    for _ in 0..=MOST_REDIRECTS {
-        let answer = tokio::time::timeout(api.timeout, exchange(crab, request, &at))
+    for redirects in 0..=MOST_REDIRECTS {
+        let mut answer = tokio::time::timeout(api.timeout, exchange(crab, request, &at))
             .await
             .map_err(|_| format!("no answer within {:?}", api.timeout))
             .flatten()
             .map_err(|why| GithubError::no_answer(request, &format!("{request}: {why}")))?;
-        if answer.status.is_success() {
+        let Some(path) = redirect(&api.url, &answer) else {
+            answer.is_redirected = redirects > 0;
             return Ok(answer);
-        }
-        match redirect(&api.url, &answer) {
-            Some(path) => at = path,
-            None => return Err(GithubError::of_answer(request, &answer)),
-        }
+        };
+        at = path;
     }
     Err(GithubError::Moved(format!("{request}: redirected in a circle")))
 }
@@ -109,6 +125,7 @@ async fn exchange(crab: &Octocrab, request: &Request, path: &str) -> Result<Answ
         status: parts.status,
         headers: parts.headers,
         body: body.to_bytes(),
+        is_redirected: false,
     })
 }
 
@@ -148,6 +165,7 @@ mod tests {
             status: StatusCode::TEMPORARY_REDIRECT,
             headers: headers.into_iter().collect(),
             body: Bytes::new(),
+            is_redirected: false,
         };
         redirect(&api.parse().unwrap(), &answer)
     }

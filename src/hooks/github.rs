@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use super::{BadBody, body};
-use crate::model::{CommitSha, InstallationId, RepoId, RepoName, RunId};
+use crate::model::{CommitSha, InstallationId, RepoId, RepoName, RunId, Visibility};
 
 /// The most that is kept of a name that we do not know, in characters.
 const MAX_NAME: usize = 80;
@@ -80,6 +80,13 @@ pub enum GithubEvent {
         /// The App whose checks are meant.
         app_id: u64,
     },
+    /// A repository turned private, or public.
+    VisibilityChanged {
+        /// The repository.
+        repo: RepoRef,
+        /// Who may see it from now on.
+        visibility: Visibility,
+    },
     /// Nothing that is acted on.
     Other {
         /// GitHub's name of the event.
@@ -130,6 +137,8 @@ pub fn parse(event: &str, body: &[u8]) -> Result<GithubEvent, BadBody> {
         ("installation" | "installation_repositories", _) => installation(body),
         ("check_run", Some("rerequested")) => check_run(body),
         ("check_suite", Some("rerequested")) => check_suite(body),
+        ("repository", Some("privatized")) => repository(body, Visibility::Private),
+        ("repository", Some("publicized")) => repository(body, Visibility::Public),
         _ => Ok(GithubEvent::Other {
             event: excerpt(event),
             action: action.as_deref().map(excerpt),
@@ -213,6 +222,18 @@ fn check_suite(body: &[u8]) -> Result<GithubEvent, BadBody> {
         installation: payload.installation.id,
         head_sha: payload.check_suite.head_sha,
         app_id: payload.check_suite.app.id,
+    })
+}
+
+fn repository(body: &[u8], visibility: Visibility) -> Result<GithubEvent, BadBody> {
+    #[derive(Deserialize)]
+    struct Payload {
+        repository: Repository,
+    }
+    let payload: Payload = body::read(body)?;
+    Ok(GithubEvent::VisibilityChanged {
+        repo: payload.repository.into(),
+        visibility,
     })
 }
 

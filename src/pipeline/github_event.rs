@@ -3,7 +3,7 @@
 use super::Pipeline;
 use super::worker::JobError;
 use crate::hooks::github::{GithubEvent, RepoRef};
-use crate::model::{CommitSha, RunId};
+use crate::model::{CommitSha, RunId, Visibility};
 use crate::store::Lease;
 
 impl Pipeline {
@@ -26,6 +26,7 @@ impl Pipeline {
                 for repo in added.iter().chain(&removed) {
                     self.parts.github.forget_installation(&repo.name);
                 }
+                self.parts.github.installation_changed(installation).await;
                 for repo in &added {
                     self.store().installed(repo.id, installation).await?;
                 }
@@ -44,10 +45,34 @@ impl Pipeline {
                 app_id,
                 ..
             } if app_id == self.parts.app_id => self.rerun_commit(lease, &repo, &head_sha).await,
+            GithubEvent::VisibilityChanged { repo, visibility } => {
+                self.visibility_changed(lease, &repo, visibility).await
+            }
             GithubEvent::CheckSuiteRerequested { .. } | GithubEvent::Ping | GithubEvent::Other { .. } => {
                 Ok(self.store().complete(lease).await?)
             }
         }
+    }
+
+    /// Events may come late and out of order: that a repository is private is believed at once, that it is
+    /// public only to GitHub itself.
+    async fn visibility_changed(
+        &self,
+        lease: &Lease,
+        repo: &RepoRef,
+        visibility: Visibility,
+    ) -> Result<(), JobError> {
+        self.store().repo_closed(repo.id).await?;
+        if visibility == Visibility::Public {
+            match self.parts.github.repo(&repo.name).await {
+                Ok(now) if now.id == repo.id => self.store().repo_seen(&now).await?,
+                Ok(_) => {}
+                Err(why) => {
+                    tracing::warn!(repo.name = %repo.name, %why, "a repository that may be public stays closed until the next push");
+                }
+            }
+        }
+        Ok(self.store().complete(lease).await?)
     }
 
     /// The run is the one whose id the check carries; one that we created and lost the id of is found by

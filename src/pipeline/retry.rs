@@ -5,11 +5,17 @@ use std::time::Duration;
 /// The longest pause between two tries.
 const LONGEST: Duration = Duration::from_mins(1);
 
-/// The pause after so many retries: one second, doubled each time up to a minute, less up to a quarter by
-/// chance, so that those who failed together do not come back together.
+/// The pause after so many retries: one second, doubled each time up to a minute.
 pub(super) fn pause(retries: i64) -> Duration {
-    let doubled = Duration::from_secs(1 << retries.clamp(0, 6)).min(LONGEST);
-    doubled.mul_f64(1.0 - rand::random::<f64>() / 4.0)
+    doubled(Duration::from_secs(1), retries, LONGEST)
+}
+
+/// `first`, doubled so many times up to `longest`, and up to a quarter more by chance, so that those who failed
+/// together do not come back together.
+pub(super) fn doubled(first: Duration, times: i64, longest: Duration) -> Duration {
+    let factor = 1 << times.clamp(0, 16);
+    let plain = first.saturating_mul(factor).min(longest);
+    plain.mul_f64(1.0 + rand::random::<f64>() / 4.0)
 }
 
 #[cfg(test)]
@@ -18,11 +24,17 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_a_bound() {
-        for (retries, longest) in [(0, 1), (1, 2), (3, 8), (40, 60), (i64::MAX, 60)] {
+        for (retries, seconds) in [(0, 1), (1, 2), (3, 8), (40, 60), (i64::MAX, 60)] {
+            let plain = Duration::from_secs(seconds);
             let pause = pause(retries);
-            assert!(
-                pause <= Duration::from_secs(longest) && pause >= Duration::from_secs(longest).mul_f64(0.7)
-            );
+            assert!((plain..=plain.mul_f64(1.25)).contains(&pause), "{pause:?}");
         }
+    }
+
+    #[test]
+    fn no_pause_is_shorter_than_was_asked_for() {
+        let hour = Duration::from_hours(1);
+        assert!(doubled(Duration::from_mins(1), 0, hour) >= Duration::from_mins(1));
+        assert!(doubled(Duration::from_mins(1), 99, hour) >= hour);
     }
 }

@@ -23,7 +23,16 @@ pub enum StoreError {
     Corrupt(String),
     /// The database refused, now.
     #[error("the database refused: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::Corrupt(error.to_string()),
+            error => Self::Database(error),
+        }
+    }
 }
 
 impl StoreError {

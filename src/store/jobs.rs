@@ -75,11 +75,13 @@ pub struct QueueDepth {
     pub parked: i64,
 }
 
+/// A job that must wait keeps its time; one that is merely postponed is brought forward.
 const WAKE: &str = "
     INSERT INTO jobs (id, kind, subject, lane, run_at) VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT (kind, subject) DO UPDATE SET
         again = jobs.owner IS NOT NULL AND jobs.done_at IS NULL,
-        run_at = CASE WHEN jobs.done_at IS NULL THEN jobs.run_at ELSE excluded.run_at END,
+        run_at = CASE WHEN jobs.done_at IS NULL AND (jobs.owner IS NOT NULL OR jobs.tries + jobs.retries > 0
+            OR jobs.run_at < excluded.run_at) THEN jobs.run_at ELSE excluded.run_at END,
         tries = CASE WHEN jobs.done_at IS NULL THEN jobs.tries ELSE 0 END,
         retries = CASE WHEN jobs.done_at IS NULL THEN jobs.retries ELSE 0 END,
         parked = FALSE,
@@ -224,6 +226,25 @@ impl Store {
         let rows = tx
             .execute(COMPLETE, args![held.id.as_str(), held.attempts, self.clock.now()])
             .await?;
+        if rows == 0 {
+            Err(StoreError::LeaseLost)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Ends the job for now: it is done once more at `at`, or as soon as it is woken.
+    pub async fn postpone(&self, held: &Lease, at: UnixMillis) -> Result<(), StoreError> {
+        let rows = self
+            .db
+            .execute(
+                "UPDATE jobs SET owner = NULL, tries = 0, retries = 0, error = NULL, again = FALSE,
+                    run_at = CASE WHEN again THEN $3 ELSE $4 END
+                 WHERE id = $1 AND attempts = $2 AND done_at IS NULL AND owner IS NOT NULL",
+                args![held.id.as_str(), held.attempts, self.clock.now(), at],
+            )
+            .await?;
+        self.ring();
         if rows == 0 {
             Err(StoreError::LeaseLost)
         } else {

@@ -1,53 +1,14 @@
-//! What GitHub should show, and what it shows.
+//! What GitHub should show.
 //!
 //! The run itself is the desired state; a row here only counts the versions of it that were wanted and
-//! sent. So a newer state replaces an unsent older one by itself, and nothing unchanged is written.
-
-use sqlx::FromRow;
+//! sent. So a newer state replaces an unsent older one by itself, and nothing unchanged is written. What
+//! became of a version stands in `outbox`.
 
 use super::db::{Tx, args};
-use super::jobs::{JobKind, Lease, NewJob};
+use super::jobs::{JobKind, NewJob};
 use super::record::Maybe;
 use super::{Store, StoreError};
-use crate::model::{CommitSha, InstallationId, RepoId, RunId};
-
-/// A check run that is not as it should be.
-#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
-pub struct DueCheck {
-    /// The run that it shows.
-    #[sqlx(try_from = "String")]
-    pub run: RunId,
-    /// The version that is wanted.
-    pub wanted: i64,
-    /// Its number at GitHub, once it was created.
-    pub github_id: Option<i64>,
-    /// A create was begun whose outcome is not known.
-    pub begun: bool,
-    /// A fingerprint of what was sent last.
-    pub shown: Option<String>,
-    /// Refusals so far.
-    pub failures: i64,
-}
-
-/// A commit status that is not as it should be.
-#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
-pub struct DueStatus {
-    /// The run that it shows.
-    #[sqlx(try_from = "String")]
-    pub run: RunId,
-    repo_id: i64,
-    #[sqlx(try_from = "String")]
-    commit_sha: CommitSha,
-    context: String,
-    /// The version that is wanted.
-    pub wanted: i64,
-    /// A write was begun whose outcome is not known.
-    pub begun: bool,
-    /// A fingerprint of what was sent last.
-    pub shown: Option<String>,
-    /// Refusals so far.
-    pub failures: i64,
-}
+use crate::model::{InstallationId, RepoId, RunId};
 
 impl Store {
     /// A new run is to be shown: a check run of its own, and the status of its context from now on. One whose
@@ -65,7 +26,8 @@ impl Store {
              SELECT r.repo_id, r.commit_sha, r.context, r.id, p.installation_id, 1
              FROM runs AS r JOIN repos AS p ON p.id = r.repo_id WHERE r.id = $1 AND r.superseded_by IS NULL
              ON CONFLICT (repo_id, commit_sha, context) DO UPDATE SET run_id = excluded.run_id,
-                installation_id = excluded.installation_id, wanted = statuses.wanted + 1, failures = 0, parked = NULL",
+                installation_id = excluded.installation_id, wanted = statuses.wanted + 1, failures = 0, not_before = 0,
+                parked = NULL",
             args![id],
         )
         .await?;
@@ -80,22 +42,23 @@ impl Store {
         successor: RunId,
     ) -> Result<(), StoreError> {
         tx.execute(
-            "UPDATE statuses SET run_id = $2, wanted = wanted + 1, failures = 0, parked = NULL WHERE run_id = $1",
+            "UPDATE statuses SET run_id = $2, wanted = wanted + 1, failures = 0, not_before = 0, parked = NULL
+             WHERE run_id = $1",
             args![from.to_string(), successor.to_string()],
         )
         .await?;
         self.wake_report(tx, successor).await
     }
 
-    /// Something about a run changed that GitHub should show.
+    /// Something about a run changed that GitHub should show: at once, whatever an older version waits for.
     pub(super) async fn want_reports(&self, tx: &mut Tx, run: RunId) -> Result<(), StoreError> {
         tx.execute(
-            "UPDATE checks SET wanted = wanted + 1 WHERE run_id = $1",
+            "UPDATE checks SET wanted = wanted + 1, not_before = 0 WHERE run_id = $1",
             args![run.to_string()],
         )
         .await?;
         tx.execute(
-            "UPDATE statuses SET wanted = wanted + 1 WHERE run_id = $1",
+            "UPDATE statuses SET wanted = wanted + 1, not_before = 0 WHERE run_id = $1",
             args![run.to_string()],
         )
         .await?;
@@ -147,14 +110,14 @@ impl Store {
         .await?;
         let checks = tx
             .execute(
-                "UPDATE checks SET installation_id = $2, parked = NULL, failures = 0
+                "UPDATE checks SET installation_id = $2, parked = NULL, failures = 0, not_before = 0
                  WHERE sent < wanted AND run_id IN (SELECT id FROM runs WHERE repo_id = $1)",
                 args![repo.0, installation.0],
             )
             .await?;
         let statuses = tx
             .execute(
-                "UPDATE statuses SET installation_id = $2, parked = NULL, failures = 0
+                "UPDATE statuses SET installation_id = $2, parked = NULL, failures = 0, not_before = 0
                  WHERE sent < wanted AND repo_id = $1",
                 args![repo.0, installation.0],
             )
@@ -172,12 +135,14 @@ impl Store {
         let mut tx = self.db.begin().await?;
         let unparked = tx
             .execute(
-                "UPDATE checks SET parked = NULL, failures = 0 WHERE installation_id = $1 AND parked IS NOT NULL",
+                "UPDATE checks SET parked = NULL, failures = 0, not_before = 0
+                 WHERE installation_id = $1 AND parked IS NOT NULL",
                 args![installation.0],
             )
             .await?
             + tx.execute(
-                "UPDATE statuses SET parked = NULL, failures = 0 WHERE installation_id = $1 AND parked IS NOT NULL",
+                "UPDATE statuses SET parked = NULL, failures = 0, not_before = 0
+                 WHERE installation_id = $1 AND parked IS NOT NULL",
                 args![installation.0],
             )
             .await?;
@@ -187,173 +152,6 @@ impl Store {
         tx.commit().await?;
         self.ring();
         Ok(())
-    }
-
-    /// Check runs that are not as they should be, verdicts first.
-    pub async fn due_checks(
-        &self,
-        installation: InstallationId,
-        limit: i64,
-    ) -> Result<Vec<DueCheck>, StoreError> {
-        self.db
-            .rows(
-                "SELECT c.run_id AS run, c.wanted, c.github_id, c.begun_at IS NOT NULL AS begun, c.shown, c.failures
-                 FROM checks AS c JOIN runs AS r ON r.id = c.run_id
-                 WHERE c.installation_id = $1 AND c.sent < c.wanted AND c.parked IS NULL
-                 ORDER BY CASE WHEN r.stage = 'finished' THEN 0 ELSE 1 END, c.run_id LIMIT $2",
-                args![installation.0, limit],
-            )
-            .await
-    }
-
-    /// Statuses that are not as they should be, verdicts first.
-    pub async fn due_statuses(
-        &self,
-        installation: InstallationId,
-        limit: i64,
-    ) -> Result<Vec<DueStatus>, StoreError> {
-        self.db
-            .rows(
-                "SELECT s.run_id AS run, s.repo_id, s.commit_sha, s.context, s.wanted, s.begun_at IS NOT NULL AS begun, s.shown,
-                    s.failures
-                 FROM statuses AS s JOIN runs AS r ON r.id = s.run_id
-                 WHERE s.installation_id = $1 AND s.sent < s.wanted AND s.parked IS NULL
-                 ORDER BY CASE WHEN r.stage = 'finished' THEN 0 ELSE 1 END, s.run_id LIMIT $2",
-                args![installation.0, limit],
-            )
-            .await
-    }
-
-    /// A create is about to be sent: whoever finds this later must look before creating another.
-    pub async fn check_begun(&self, held: &Lease, check: &DueCheck) -> Result<(), StoreError> {
-        let mut tx = self.begin_held(held).await?;
-        tx.execute(
-            "UPDATE checks SET begun_at = $2 WHERE run_id = $1",
-            args![check.run.to_string(), self.clock.now()],
-        )
-        .await?;
-        tx.commit().await
-    }
-
-    /// GitHub shows the version that was wanted, under this number.
-    pub async fn check_sent(
-        &self,
-        held: &Lease,
-        check: &DueCheck,
-        github_id: i64,
-        shown: &str,
-    ) -> Result<(), StoreError> {
-        let mut tx = self.begin_held(held).await?;
-        tx.execute(
-            "UPDATE checks SET sent = $2, github_id = $3, shown = $4, failures = 0 WHERE run_id = $1",
-            args![check.run.to_string(), check.wanted, github_id, shown],
-        )
-        .await?;
-        tx.commit().await
-    }
-
-    /// The check run is there, under this number; what it shows is not yet what is wanted.
-    pub async fn check_found(
-        &self,
-        held: &Lease,
-        check: &DueCheck,
-        github_id: i64,
-    ) -> Result<(), StoreError> {
-        let mut tx = self.begin_held(held).await?;
-        tx.execute(
-            "UPDATE checks SET github_id = $2 WHERE run_id = $1",
-            args![check.run.to_string(), github_id],
-        )
-        .await?;
-        tx.commit().await
-    }
-
-    /// GitHub refused. With a reason to park, it is not asked again until the installation changes.
-    pub async fn check_refused(
-        &self,
-        held: &Lease,
-        check: &DueCheck,
-        park: Option<&str>,
-    ) -> Result<(), StoreError> {
-        let mut tx = self.begin_held(held).await?;
-        tx.execute(
-            "UPDATE checks SET failures = failures + 1, parked = $2 WHERE run_id = $1",
-            args![check.run.to_string(), park.map(str::to_owned)],
-        )
-        .await?;
-        if let Some(why) = park {
-            self.note_in(
-                &mut tx,
-                check.run,
-                &format!("GitHub does not take the check run: {why}"),
-            )
-            .await?;
-        }
-        tx.commit().await
-    }
-
-    /// A status is about to be sent.
-    pub async fn status_begun(&self, held: &Lease, status: &DueStatus) -> Result<(), StoreError> {
-        let mut tx = self.begin_held(held).await?;
-        tx.execute(
-            "UPDATE statuses SET begun_at = $4 WHERE repo_id = $1 AND commit_sha = $2 AND context = $3",
-            args![
-                status.repo_id,
-                status.commit_sha.as_str(),
-                status.context.as_str(),
-                self.clock.now()
-            ],
-        )
-        .await?;
-        tx.commit().await
-    }
-
-    /// GitHub shows the version that was wanted.
-    pub async fn status_sent(&self, held: &Lease, status: &DueStatus, shown: &str) -> Result<(), StoreError> {
-        let mut tx = self.begin_held(held).await?;
-        tx.execute(
-            "UPDATE statuses SET sent = $4, shown = $5, begun_at = NULL, failures = 0
-             WHERE repo_id = $1 AND commit_sha = $2 AND context = $3",
-            args![
-                status.repo_id,
-                status.commit_sha.as_str(),
-                status.context.as_str(),
-                status.wanted,
-                shown
-            ],
-        )
-        .await?;
-        tx.commit().await
-    }
-
-    /// GitHub refused. With a reason to park, it is not asked again until the installation changes.
-    pub async fn status_refused(
-        &self,
-        held: &Lease,
-        status: &DueStatus,
-        park: Option<&str>,
-    ) -> Result<(), StoreError> {
-        let mut tx = self.begin_held(held).await?;
-        tx.execute(
-            "UPDATE statuses SET failures = failures + 1, parked = $4, begun_at = NULL
-             WHERE repo_id = $1 AND commit_sha = $2 AND context = $3",
-            args![
-                status.repo_id,
-                status.commit_sha.as_str(),
-                status.context.as_str(),
-                park.map(str::to_owned)
-            ],
-        )
-        .await?;
-        if let Some(why) = park {
-            self.note_in(
-                &mut tx,
-                status.run,
-                &format!("GitHub does not take the status: {why}"),
-            )
-            .await?;
-        }
-        tx.commit().await
     }
 
     /// The number of a run's check run at GitHub, and whether it and its status show what they should.

@@ -2,7 +2,7 @@
 
 use super::db::{Tx, args};
 use super::{Store, StoreError};
-use crate::model::{Repo, Visibility};
+use crate::model::{Repo, RepoId, Visibility};
 
 impl Store {
     /// Keeps what GitHub says of a repository now: its name, who may read it, its installation.
@@ -10,6 +10,14 @@ impl Store {
         let mut tx = self.db.begin().await?;
         Self::remember_repo(&mut tx, repo).await?;
         tx.commit().await
+    }
+
+    /// A repository is private from now on, if it is known at all.
+    pub async fn repo_closed(&self, repo: RepoId) -> Result<(), StoreError> {
+        self.db
+            .execute("UPDATE repos SET private = TRUE WHERE id = $1", args![repo.0])
+            .await
+            .map(drop)
     }
 
     pub(super) async fn remember_repo(tx: &mut Tx, repo: &Repo) -> Result<(), StoreError> {

@@ -12,7 +12,7 @@ use super::registry_hook::Receipt;
 use super::{App, read_body};
 use crate::hooks::github::{GithubEvent, Signature, parse};
 use crate::metrics::Answer;
-use crate::model::{Decision, DeliveryId};
+use crate::model::{Decision, DeliveryId, Visibility};
 use crate::store::{NewDelivery, Taken};
 
 /// GitHub sends nothing larger.
@@ -104,6 +104,13 @@ fn decide(event: &GithubEvent) -> (Decision, String) {
             Decision::Queued,
             "all runs on the commit will be done again".to_owned(),
         ),
+        GithubEvent::VisibilityChanged { repo, visibility } => {
+            let now = match visibility {
+                Visibility::Private => "private",
+                Visibility::Public => "public",
+            };
+            (Decision::Queued, format!("{} is {now} now", repo.name))
+        }
         GithubEvent::Other { event, action } => {
             let action = action
                 .as_deref()

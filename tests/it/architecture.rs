@@ -118,9 +118,9 @@ const PARTS: &[Part] = &[
         may_name: &["config", "model", "net"],
     },
     Part {
-        sentence: "`github/` names `config`, `model` and `net`",
+        sentence: "`github/` names `clock`, `config`, `model` and `net`",
         place: "github/",
-        may_name: &["config", "model", "net"],
+        may_name: &["clock", "config", "model", "net"],
     },
     Part {
         sentence: "`resolve/` names `config`, `github`, `model` and `registry`",

@@ -136,7 +136,7 @@ impl World {
         if granted >= Some(access) {
             Ok(())
         } else {
-            Err(Refusal::not_permitted())
+            Err(Refusal::not_permitted(permission, access))
         }
     }
 

@@ -155,8 +155,27 @@ impl GitHub {
         self.shared.world().installation_of(owner).map(|one| one.id)
     }
 
-    /// Sets or takes away (`None`) one permission of the App in an account.
-    pub fn grant(&self, owner: &str, permission: &str, access: Option<Access>) {
+    /// Deletes a repository.
+    pub fn remove(&self, name: &RepoName) {
+        self.shared.world().repos.retain(|repo| repo.name != *name);
+    }
+
+    /// Lets everybody see a repository, or only some. `None`: there is no such repository.
+    pub fn show_to(&self, name: &RepoName, visibility: Visibility) -> Option<Webhook> {
+        let mut world = self.shared.world();
+        for repo in world.repos.iter_mut().filter(|repo| repo.name == *name) {
+            repo.visibility = visibility;
+        }
+        let action = match visibility {
+            Visibility::Private => "privatized",
+            Visibility::Public => "publicized",
+        };
+        world.repository(name, action)
+    }
+
+    /// Sets or takes away (`None`) one permission of the App in an account. Tokens keep what they were made with.
+    /// `None`: it is not installed there.
+    pub fn grant(&self, owner: &str, permission: &str, access: Option<Access>) -> Option<Webhook> {
         let mut world = self.shared.world();
         for installation in &mut world.installations {
             if installation.owner.eq_ignore_ascii_case(owner) {
@@ -166,6 +185,8 @@ impl GitHub {
                 };
             }
         }
+        let id = world.installation_of(owner)?.id;
+        Some(world.installation(owner, id.0, "new_permissions_accepted"))
     }
 
     /// Makes every installation token unknown, as if GitHub had revoked them.
@@ -265,6 +286,11 @@ impl GitHub {
     /// The first thing that GitHub sends.
     pub fn ping(&self) -> Webhook {
         self.shared.world().ping()
+    }
+
+    /// An event of any name and body.
+    pub fn event(&self, event: &'static str, body: &serde_json::Value) -> Webhook {
+        self.shared.world().event(event, body)
     }
 
     /// Makes a check run that another App owns. `None`: there is no such repository.

@@ -3,6 +3,8 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::world::Access;
+
 /// An answer that is not a refusal.
 #[derive(Clone, Debug)]
 pub(super) struct Reply {
@@ -87,8 +89,14 @@ impl Refusal {
         )
     }
 
-    pub(super) fn not_permitted() -> Self {
+    /// The permission that would be enough stands in a header: `checks=write`.
+    pub(super) fn not_permitted(permission: &str, access: Access) -> Self {
+        let access = match access {
+            Access::Read => "read",
+            Access::Write => "write",
+        };
         Self::new(StatusCode::FORBIDDEN, "Resource not accessible by integration")
+            .with_header("x-accepted-github-permissions", format!("{permission}={access}"))
     }
 
     pub(super) fn with_header(mut self, name: &'static str, value: impl std::fmt::Display) -> Self {

@@ -150,7 +150,7 @@ impl World {
             "target_type": "Organization",
             "repository_selection": "all",
             "permissions": installation.permissions,
-            "events": ["check_run", "check_suite"],
+            "events": ["check_run", "check_suite", "repository"],
             "suspended_at": null,
         })))
     }
@@ -223,7 +223,7 @@ impl World {
             "name": self.app.slug,
             "html_url": format!("{}/apps/{}", self.base_url, self.app.slug),
             "permissions": { "checks": "write", "statuses": "write", "contents": "read", "metadata": "read" },
-            "events": ["check_run", "check_suite"],
+            "events": ["check_run", "check_suite", "repository"],
         })
     }
 }

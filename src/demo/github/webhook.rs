@@ -97,12 +97,24 @@ impl World {
             "zen": "Practicality beats purity.",
             "hook_id": 1,
             "hook": { "type": "App", "id": 1, "active": true, "app_id": self.app.id,
-                      "events": ["check_run", "check_suite"] },
+                      "events": ["check_run", "check_suite", "repository"] },
         });
         self.webhook("ping", &body)
     }
 
-    /// The App was installed for an account (`created`), or taken away (`deleted`).
+    /// Something was done to a repository: `privatized`, `publicized`.
+    pub(super) fn repository(&self, name: &RepoName, action: &str) -> Option<Webhook> {
+        let body = self.envelope(self.repo(name)?, action);
+        Some(self.webhook("repository", &body))
+    }
+
+    /// Anything at all, signed.
+    pub(super) fn event(&self, event: &'static str, body: &Value) -> Webhook {
+        self.webhook(event, body)
+    }
+
+    /// The App was installed for an account (`created`), taken away (`deleted`), or given the permissions that it
+    /// asks for (`new_permissions_accepted`).
     pub(super) fn installation(&self, owner: &str, id: i64, action: &str) -> Webhook {
         let own = self
             .repos
@@ -117,7 +129,7 @@ impl World {
             "installation": {
                 "id": id, "app_id": self.app.id, "app_slug": self.app.slug,
                 "account": { "login": owner, "type": "Organization" },
-                "repository_selection": "all", "events": ["check_run", "check_suite"],
+                "repository_selection": "all", "events": ["check_run", "check_suite", "repository"],
             },
             "repositories": repos.collect::<Vec<_>>(),
             "sender": { "login": "octocat", "type": "User" },

@@ -167,6 +167,9 @@ fn real_payloads_are_understood() {
             }
             ("check_run", "rerequested") => matches!(parsed, GithubEvent::CheckRunRerequested { .. }),
             ("check_suite", "rerequested") => matches!(parsed, GithubEvent::CheckSuiteRerequested { .. }),
+            ("repository", "privatized" | "publicized") => {
+                matches!(parsed, GithubEvent::VisibilityChanged { .. })
+            }
             _ => matches!(parsed, GithubEvent::Other { .. }),
         };
         assert!(fits, "{name}: {parsed:?}");

@@ -37,6 +37,7 @@ enum Step {
 enum Deed {
     Heartbeat,
     Complete,
+    Postpone(i64),
     Retry(i64),
     Fail(i64),
     HandBack,
@@ -47,6 +48,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let deed = prop_oneof![
         2 => Just(Deed::Heartbeat),
         4 => Just(Deed::Complete),
+        1 => (0..20_000_i64).prop_map(Deed::Postpone),
         1 => (0..20_000_i64).prop_map(Deed::Retry),
         1 => (0..20_000_i64).prop_map(Deed::Fail),
         1 => Just(Deed::HandBack),
@@ -74,6 +76,7 @@ struct Job {
     run_at: i64,
     attempts: i64,
     tries: i64,
+    retries: i64,
     leased: bool,
     again: bool,
     done: bool,
@@ -89,7 +92,9 @@ impl Model {
         });
         job.again = job.leased;
         if job.done {
-            (job.done, job.run_at, job.tries) = (false, now, 0);
+            (job.done, job.run_at, job.tries, job.retries) = (false, now, 0, 0);
+        } else if !job.leased && job.tries + job.retries == 0 {
+            job.run_at = job.run_at.min(now);
         }
     }
 
@@ -126,9 +131,12 @@ impl Model {
         job.leased = matches!(deed, Deed::Heartbeat);
         match deed {
             Deed::Heartbeat => job.run_at = now + LEASE_MS.cast_signed(),
-            Deed::Complete if job.again => (job.run_at, job.tries, job.again) = (now, 0, false),
-            Deed::Complete => (job.done, job.tries) = (true, 0),
-            Deed::Retry(pause) => (job.run_at, job.tries) = (now + pause, 0),
+            Deed::Complete | Deed::Postpone(_) if job.again => {
+                (job.run_at, job.tries, job.retries, job.again) = (now, 0, 0, false);
+            }
+            Deed::Complete => (job.done, job.tries, job.retries) = (true, 0, 0),
+            Deed::Postpone(pause) => (job.run_at, job.tries, job.retries) = (now + pause, 0, 0),
+            Deed::Retry(pause) => (job.run_at, job.tries, job.retries) = (now + pause, 0, job.retries + 1),
             Deed::Fail(pause) => job.run_at = now + pause,
             Deed::HandBack => (job.run_at, job.tries) = (now, job.tries - 1),
             Deed::Park => (job.done, job.again) = (true, false),
@@ -141,6 +149,7 @@ async fn obey(store: &Store, held: &Lease, deed: Deed, now: i64) -> Result<(), S
     match deed {
         Deed::Heartbeat => store.heartbeat(held, Duration::from_millis(LEASE_MS)).await,
         Deed::Complete => store.complete(held).await,
+        Deed::Postpone(pause) => store.postpone(held, now + pause).await,
         Deed::Retry(pause) => store.retry(held, now + pause, "later").await,
         Deed::Fail(pause) => store.fail(held, now + pause, "failed").await,
         Deed::HandBack => store.hand_back(held).await,
@@ -186,7 +195,10 @@ async fn play(store: &Store, steps: &[Step]) -> Result<(), TestCaseError> {
                 let counted = model.with(held.subject.parse().unwrap(), held.attempts, deed, now);
                 let done = obey(store, held, deed, now).await;
                 // The rest give up silently what is no longer theirs.
-                let tells = matches!(deed, Deed::Heartbeat | Deed::Complete | Deed::Retry(_));
+                let tells = matches!(
+                    deed,
+                    Deed::Heartbeat | Deed::Complete | Deed::Postpone(_) | Deed::Retry(_)
+                );
                 prop_assert_eq!(done.is_ok(), counted || !tells, "{:?}: {:?}", deed, done);
             }
             Step::Advance(by) => store.clock.advance(Duration::from_millis(by)),

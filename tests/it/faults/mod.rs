@@ -1,4 +1,4 @@
-//! What goes wrong around the bot, and that it does the right thing: one story for each row of the table in
-//! `ARCHITECTURE.md`.
+//! What goes wrong around the bot, and what the whole bot makes of it: a story for each fault.
 
+mod github;
 mod store;

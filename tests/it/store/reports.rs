@@ -79,7 +79,7 @@ async fn what_github_refused_is_the_new_installations_when_the_app_comes_back(sh
     let due = shelf.store.due_checks(InstallationId(42), 1).await.unwrap();
     shelf
         .store
-        .check_refused(&report, &due[0], Some("not installed"))
+        .check_parked(&report, &due[0], "not installed")
         .await
         .unwrap();
     assert!(

@@ -5,6 +5,7 @@ pub(crate) mod engine;
 pub(crate) mod house;
 pub(crate) mod images;
 pub(crate) mod openapi;
+pub(crate) mod outbox;
 pub(crate) mod postgres;
 pub(crate) mod registry;
 pub(crate) mod store;

@@ -1,0 +1,104 @@
+//! Speaking as the App itself: a token is signed for each request, by GitHub's clock once that is known to
+//! differ from this machine's.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use http::StatusCode;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use octocrab::Octocrab;
+use secrecy::SecretString;
+use serde::Serialize;
+
+use super::app_key::KeyError;
+use super::error::GithubError;
+use super::limits;
+use super::transport::{Answer, Api, Request, ask};
+use crate::clock::Clock;
+
+/// A token is dated back, for a clock that is a little fast, and ends before GitHub's bound of ten minutes.
+const BACK_S: i64 = 60;
+const AHEAD_S: i64 = 9 * 60;
+
+/// A clock that is off by less is no reason for a refusal.
+const TOLERATED_S: i64 = 30;
+
+pub(super) struct App {
+    pub(super) id: u64,
+    key: EncodingKey,
+    clock: Clock,
+    /// Seconds that GitHub's clock is ahead of ours, as its last refusal showed.
+    ahead_s: AtomicI64,
+    /// Speaks as nobody; whoever speaks as somebody shares its connections.
+    crab: Octocrab,
+}
+
+#[derive(Serialize)]
+struct Claims {
+    iss: u64,
+    iat: i64,
+    exp: i64,
+}
+
+impl App {
+    pub(super) fn new(id: u64, key: EncodingKey, clock: Clock, crab: Octocrab) -> Result<Self, KeyError> {
+        let app = Self {
+            id,
+            key,
+            clock,
+            ahead_s: AtomicI64::default(),
+            crab,
+        };
+        // Public keys pass for keys until something is to be signed.
+        app.sign()?;
+        Ok(app)
+    }
+
+    /// A client that shows this token.
+    pub(super) fn with_token(&self, token: SecretString) -> Result<Octocrab, octocrab::Error> {
+        self.crab.user_access_token(token)
+    }
+
+    /// Sends a request as the App. A token that was refused for its date did nothing, so the request is sent once
+    /// more with one of GitHub's own date.
+    pub(super) async fn send(&self, api: &Api, request: &Request) -> Result<Answer, GithubError> {
+        let answer = ask(&self.signed(request)?, api, request).await?;
+        let is_refused = answer.status == StatusCode::UNAUTHORIZED;
+        if is_refused && limits::date(&answer.headers).is_some_and(|date| self.learn(date)) {
+            return ask(&self.signed(request)?, api, request).await?.good(request);
+        }
+        answer.good(request)
+    }
+
+    fn signed(&self, request: &Request) -> Result<Octocrab, GithubError> {
+        let cannot = || GithubError::Unauthorized(format!("{request}: the App's token cannot be signed"));
+        self.with_token(self.sign().map_err(|_| cannot())?)
+            .map_err(|_| cannot())
+    }
+
+    fn sign(&self) -> Result<SecretString, KeyError> {
+        let now = self.clock.now() / 1_000 + self.ahead_s.load(Ordering::Relaxed);
+        let claims = Claims {
+            iss: self.id,
+            iat: now - BACK_S,
+            exp: now + AHEAD_S,
+        };
+        jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &self.key)
+            .map(SecretString::from)
+            .map_err(|_| KeyError::Damaged)
+    }
+
+    /// Takes GitHub's time from a refusal. Was what we took for its time the likely cause?
+    fn learn(&self, date: i64) -> bool {
+        let ahead = date - self.clock.now() / 1_000;
+        let believed = self.ahead_s.load(Ordering::Relaxed);
+        let is_news = (ahead - believed).abs() > TOLERATED_S;
+        if is_news {
+            self.ahead_s.store(ahead, Ordering::Relaxed);
+            tracing::warn!(
+                "this machine's clock is {}s off GitHub's: set it right; until then GitHub's is used",
+                -ahead
+            );
+        }
+        is_news
+    }
+}

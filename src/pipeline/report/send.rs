@@ -1,0 +1,130 @@
+//! One write. One whose outcome is not known is looked up before it is sent again; a check run that is
+//! refused is sent once more in short, so that a verdict always lands.
+//!
+//! The outer errors are ours, the inner ones GitHub's.
+
+use serde::Serialize;
+
+use crate::github::{CheckRunId, GithubError, Refused};
+use crate::model::{CheckState, Digest};
+use crate::pipeline::Pipeline;
+use crate::pipeline::story::Told;
+use crate::pipeline::worker::JobError;
+use crate::report::shortened;
+use crate::store::{DueCheck, DueStatus, Lease};
+
+type Answered<T> = Result<Result<T, GithubError>, JobError>;
+
+impl Pipeline {
+    pub(super) async fn send_check(&self, lease: &Lease, due: &DueCheck, told: &Told) -> Answered<()> {
+        let wanted = self.check_of(told);
+        let shown = fingerprint(&wanted);
+        let known = due.github_id.map(CheckRunId);
+        let mut outcome = match known {
+            Some(id) if due.shown.as_ref() == Some(&shown) => Ok(id),
+            _ => self.put_check(lease, due, told, &wanted).await?,
+        };
+        if let Err(GithubError::Unprocessable {
+            refused: Refused::TooLong | Refused::Other,
+            ..
+        }) = &outcome
+        {
+            tracing::warn!(run.id = %due.run, "GitHub refused a check run, sending it in short");
+            outcome = self.put_check(lease, due, told, &shortened(&wanted)).await?;
+        }
+        // A verdict of ours stands there already: an earlier answer was lost.
+        let stands = |error: &GithubError| {
+            matches!(
+                error,
+                GithubError::Unprocessable {
+                    refused: Refused::Completed,
+                    ..
+                }
+            )
+        };
+        let id = match (outcome, known) {
+            (Ok(id), _) => id,
+            (Err(error), Some(id)) if stands(&error) => id,
+            (Err(error), _) => return Ok(Err(error)),
+        };
+        self.store().check_sent(lease, due, id.0, &shown).await?;
+        Ok(Ok(()))
+    }
+
+    /// Creates or updates the check run.
+    async fn put_check(
+        &self,
+        lease: &Lease,
+        due: &DueCheck,
+        told: &Told,
+        wanted: &CheckState,
+    ) -> Answered<CheckRunId> {
+        let repo = &told.run().source.repo;
+        let github = &self.parts.github;
+        let mut known = due.github_id.map(CheckRunId);
+        if known.is_none() && due.begun {
+            match github
+                .find_check(repo, &wanted.head_sha, due.run, &wanted.name)
+                .await
+            {
+                // A completed one is final: its create carried the verdict, and only the answer was lost.
+                Ok(Some(found)) if found.completed => return Ok(Ok(found.id)),
+                Ok(Some(found)) => {
+                    self.store().check_found(lease, due, found.id.0).await?;
+                    known = Some(found.id);
+                }
+                Ok(None) => {}
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        if known.is_none() {
+            self.store().check_begun(lease, due).await?;
+        }
+        self.parts.metrics.github_write();
+        Ok(match known {
+            Some(id) => github.update_check(repo, id, wanted).await.map(|()| id),
+            None => github.create_check(repo, wanted).await,
+        })
+    }
+
+    pub(super) async fn send_status(&self, lease: &Lease, due: &DueStatus, told: &Told) -> Answered<()> {
+        let Some(wanted) = self.status_of(told) else {
+            self.store().status_sent(lease, due, "").await?;
+            return Ok(Ok(()));
+        };
+        let shown = fingerprint(&wanted);
+        if due.shown.as_ref() != Some(&shown) {
+            let source = &told.run().source;
+            let github = &self.parts.github;
+            let there = if due.begun {
+                github
+                    .latest_status(&source.repo, &source.commit, &wanted.context)
+                    .await
+            } else {
+                Ok(None)
+            };
+            match there {
+                Ok(Some(there)) if there == wanted => {}
+                Ok(_) => {
+                    self.store().status_begun(lease, due).await?;
+                    self.parts.metrics.github_write();
+                    let written = github.create_status(&source.repo, &source.commit, &wanted).await;
+                    if written.is_err() {
+                        return Ok(written);
+                    }
+                }
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        self.store().status_sent(lease, due, &shown).await?;
+        Ok(Ok(()))
+    }
+}
+
+/// Tells one state from another. What is read for a version may be newer than it: then the next version is
+/// shown already, and is not written again.
+fn fingerprint(state: &impl Serialize) -> String {
+    Digest::of(&serde_json::to_vec(state).expect("a state is plain data"))
+        .short()
+        .to_owned()
+}

@@ -1,0 +1,251 @@
+//! What the writer to GitHub reads, and what it notes: which rows are due, and what became of each. A row that
+//! GitHub does not take waits, or is given up, by itself.
+
+use sqlx::FromRow;
+
+use super::db::args;
+use super::jobs::Lease;
+use super::{Store, StoreError};
+use crate::clock::UnixMillis;
+use crate::model::{InstallationId, RunId};
+
+/// A check run that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct DueCheck {
+    /// The run that it shows.
+    #[sqlx(try_from = "String")]
+    pub run: RunId,
+    /// The version that is wanted.
+    pub wanted: i64,
+    /// Its number at GitHub, once it was created.
+    pub github_id: Option<i64>,
+    /// A create was begun whose outcome is not known.
+    pub begun: bool,
+    /// A fingerprint of what was sent last.
+    pub shown: Option<String>,
+    /// How often it was not taken, since it last was.
+    pub failures: i64,
+}
+
+/// A commit status that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct DueStatus {
+    /// The run that it shows.
+    #[sqlx(try_from = "String")]
+    pub run: RunId,
+    repo_id: i64,
+    commit_sha: String,
+    context: String,
+    /// The version that is wanted.
+    pub wanted: i64,
+    /// A write was begun whose outcome is not known.
+    pub begun: bool,
+    /// A fingerprint of what was sent last.
+    pub shown: Option<String>,
+    /// How often it was not taken, since it last was.
+    pub failures: i64,
+}
+
+impl Store {
+    /// Check runs that are not as they should be and may be sent now: those that failed least, verdicts first.
+    pub async fn due_checks(
+        &self,
+        installation: InstallationId,
+        limit: i64,
+    ) -> Result<Vec<DueCheck>, StoreError> {
+        self.db
+            .rows(
+                "SELECT c.run_id AS run, c.wanted, c.github_id, c.begun_at IS NOT NULL AS begun, c.shown, c.failures
+                 FROM checks AS c JOIN runs AS r ON r.id = c.run_id
+                 WHERE c.installation_id = $1 AND c.sent < c.wanted AND c.parked IS NULL AND c.not_before <= $2
+                 ORDER BY c.failures, CASE WHEN r.stage = 'finished' THEN 0 ELSE 1 END, c.run_id LIMIT $3",
+                args![installation.0, self.clock.now(), limit],
+            )
+            .await
+    }
+
+    /// Statuses that are not as they should be and may be sent now, in the same order.
+    pub async fn due_statuses(
+        &self,
+        installation: InstallationId,
+        limit: i64,
+    ) -> Result<Vec<DueStatus>, StoreError> {
+        self.db
+            .rows(
+                "SELECT s.run_id AS run, s.repo_id, s.commit_sha, s.context, s.wanted, s.begun_at IS NOT NULL AS begun, s.shown,
+                    s.failures
+                 FROM statuses AS s JOIN runs AS r ON r.id = s.run_id
+                 WHERE s.installation_id = $1 AND s.sent < s.wanted AND s.parked IS NULL AND s.not_before <= $2
+                 ORDER BY s.failures, CASE WHEN r.stage = 'finished' THEN 0 ELSE 1 END, s.run_id LIMIT $3",
+                args![installation.0, self.clock.now(), limit],
+            )
+            .await
+    }
+
+    /// A create is about to be sent: whoever finds this later must look before creating another.
+    pub async fn check_begun(&self, held: &Lease, check: &DueCheck) -> Result<(), StoreError> {
+        let mut tx = self.begin_held(held).await?;
+        tx.execute(
+            "UPDATE checks SET begun_at = $2 WHERE run_id = $1",
+            args![check.run.to_string(), self.clock.now()],
+        )
+        .await?;
+        tx.commit().await
+    }
+
+    /// GitHub shows the version that was wanted, under this number.
+    pub async fn check_sent(
+        &self,
+        held: &Lease,
+        check: &DueCheck,
+        github_id: i64,
+        shown: &str,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin_held(held).await?;
+        tx.execute(
+            "UPDATE checks SET sent = $2, github_id = $3, shown = $4, failures = 0 WHERE run_id = $1",
+            args![check.run.to_string(), check.wanted, github_id, shown],
+        )
+        .await?;
+        tx.commit().await
+    }
+
+    /// The check run is there, under this number; what it shows is not yet what is wanted.
+    pub async fn check_found(
+        &self,
+        held: &Lease,
+        check: &DueCheck,
+        github_id: i64,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin_held(held).await?;
+        tx.execute(
+            "UPDATE checks SET github_id = $2 WHERE run_id = $1",
+            args![check.run.to_string(), github_id],
+        )
+        .await?;
+        tx.commit().await
+    }
+
+    /// The check run was not taken this time; it is not sent again before `until`.
+    pub async fn check_delayed(
+        &self,
+        held: &Lease,
+        check: &DueCheck,
+        until: UnixMillis,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin_held(held).await?;
+        tx.execute(
+            "UPDATE checks SET failures = failures + 1, not_before = $2 WHERE run_id = $1",
+            args![check.run.to_string(), until],
+        )
+        .await?;
+        tx.commit().await
+    }
+
+    /// The check run is given up, and the run's page says why: it is not sent again until the installation changes.
+    pub async fn check_parked(&self, held: &Lease, check: &DueCheck, why: &str) -> Result<(), StoreError> {
+        let mut tx = self.begin_held(held).await?;
+        tx.execute(
+            "UPDATE checks SET failures = failures + 1, parked = $2 WHERE run_id = $1",
+            args![check.run.to_string(), why],
+        )
+        .await?;
+        let note = format!("GitHub does not show the check run: {why}");
+        self.note_in(&mut tx, check.run, &note).await?;
+        tx.commit().await
+    }
+
+    /// A status is about to be sent.
+    pub async fn status_begun(&self, held: &Lease, status: &DueStatus) -> Result<(), StoreError> {
+        let mut tx = self.begin_held(held).await?;
+        tx.execute(
+            "UPDATE statuses SET begun_at = $4 WHERE repo_id = $1 AND commit_sha = $2 AND context = $3",
+            args![
+                status.repo_id,
+                status.commit_sha.as_str(),
+                status.context.as_str(),
+                self.clock.now()
+            ],
+        )
+        .await?;
+        tx.commit().await
+    }
+
+    /// GitHub shows the version that was wanted.
+    pub async fn status_sent(&self, held: &Lease, status: &DueStatus, shown: &str) -> Result<(), StoreError> {
+        let mut tx = self.begin_held(held).await?;
+        tx.execute(
+            "UPDATE statuses SET sent = $4, shown = $5, begun_at = NULL, failures = 0
+             WHERE repo_id = $1 AND commit_sha = $2 AND context = $3",
+            args![
+                status.repo_id,
+                status.commit_sha.as_str(),
+                status.context.as_str(),
+                status.wanted,
+                shown
+            ],
+        )
+        .await?;
+        tx.commit().await
+    }
+
+    /// The status was not taken this time; it is not sent again before `until`.
+    pub async fn status_delayed(
+        &self,
+        held: &Lease,
+        status: &DueStatus,
+        until: UnixMillis,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin_held(held).await?;
+        tx.execute(
+            "UPDATE statuses SET failures = failures + 1, not_before = $4
+             WHERE repo_id = $1 AND commit_sha = $2 AND context = $3",
+            args![
+                status.repo_id,
+                status.commit_sha.as_str(),
+                status.context.as_str(),
+                until
+            ],
+        )
+        .await?;
+        tx.commit().await
+    }
+
+    /// The status is given up, and the run's page says why: it is not sent again until the installation changes.
+    pub async fn status_parked(&self, held: &Lease, status: &DueStatus, why: &str) -> Result<(), StoreError> {
+        let mut tx = self.begin_held(held).await?;
+        tx.execute(
+            "UPDATE statuses SET failures = failures + 1, parked = $4
+             WHERE repo_id = $1 AND commit_sha = $2 AND context = $3",
+            args![
+                status.repo_id,
+                status.commit_sha.as_str(),
+                status.context.as_str(),
+                why
+            ],
+        )
+        .await?;
+        let note = format!("GitHub does not show the status: {why}");
+        self.note_in(&mut tx, status.run, &note).await?;
+        tx.commit().await
+    }
+
+    /// When the next check run or status of an installation may be sent, if anything is unsent.
+    pub async fn next_due_report(
+        &self,
+        installation: InstallationId,
+    ) -> Result<Option<UnixMillis>, StoreError> {
+        let row: Option<(Option<i64>,)> = self
+            .db
+            .row(
+                "SELECT MIN(not_before) FROM (
+                    SELECT not_before FROM checks
+                    WHERE installation_id = $1 AND sent < wanted AND parked IS NULL
+                    UNION ALL SELECT not_before FROM statuses
+                    WHERE installation_id = $1 AND sent < wanted AND parked IS NULL) AS unsent",
+                args![installation.0],
+            )
+            .await?;
+        Ok(row.and_then(|(at,)| at))
+    }
+}
