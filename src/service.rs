@@ -20,6 +20,7 @@ use crate::github::GitHub;
 use crate::hooks::HookKeys;
 use crate::metrics::Metrics;
 use crate::pipeline::{self, Pipeline, Surroundings, Workers};
+use crate::redact::Redactor;
 use crate::registry::RegistryClient;
 use crate::resolve::Bindings;
 use crate::runner::Runner;
@@ -92,8 +93,10 @@ impl Service {
         let store = Store::open(&config.store, clock.clone()).await?;
         // Whoever held a lease is gone: we hold the lock.
         store.release_leases().await?;
+        let hidden = redactor(&config, &store).await?;
         let runner = Runner::connect(&config.docker, store.instance().await?, clock)
-            .map_err(|error| StartError::Configuration(error.to_string()))?;
+            .map_err(|error| StartError::Configuration(error.to_string()))?
+            .hiding(hidden.clone());
         let (public, admin) = listeners(&config, listener).await?;
         let address = local(&public)?;
         let admin_address = admin.as_ref().map(local).transpose()?;
@@ -111,6 +114,7 @@ impl Service {
             images: config.images,
             links: web.links.clone(),
             retention: config.retention,
+            hidden,
             metrics: web.metrics.clone(),
         });
 
@@ -214,6 +218,16 @@ fn github(config: &Config) -> Result<GitHub, StartError> {
         ));
     }
     GitHub::new(&config.github, &config.net).map_err(|error| StartError::Configuration(error.to_string()))
+}
+
+/// What nobody may see in what strangers print: the configuration's secrets, and the store's own.
+async fn redactor(config: &Config, store: &Store) -> Result<Redactor, StartError> {
+    let mut secrets = config.secrets();
+    secrets.push(store.secret(PAGE_SECRET).await?);
+    if config.hooks.secret.is_empty() {
+        secrets.push(store.secret(HOOK_SECRET).await?);
+    }
+    Redactor::new(&secrets).map_err(|error| StartError::Configuration(error.to_string()))
 }
 
 /// The keys of the hook URLs: the configuration's, else the store's own.
