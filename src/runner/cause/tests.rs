@@ -95,6 +95,12 @@ fn exit_codes_are_read_with_what_was_printed() {
             "curl: (6) Could not resolve host: example.org\n",
             "exit code 1: needs the network: set `network: bridge`",
         ),
+        (
+            2,
+            "/app test",
+            "/app: line 1: can't fork: Resource temporarily unavailable\n",
+            "too many processes (limit 512)",
+        ),
     ] {
         assert_eq!(
             exited(code, command, Network::None, output),
