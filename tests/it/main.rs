@@ -7,7 +7,9 @@
 
 mod architecture;
 mod cli;
+mod faults;
 mod github;
+mod hostile_images;
 mod kill;
 mod registry;
 mod runner;

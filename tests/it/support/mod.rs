@@ -1,5 +1,6 @@
 //! What several subjects need.
 
+pub(crate) mod dockerd;
 pub(crate) mod engine;
 pub(crate) mod house;
 pub(crate) mod images;
@@ -7,3 +8,4 @@ pub(crate) mod openapi;
 pub(crate) mod registry;
 pub(crate) mod store;
 pub(crate) mod web;
+pub(crate) mod wire;
