@@ -96,7 +96,7 @@ impl Service {
         let hidden = redactor(&config, &store).await?;
         let runner = Runner::connect(&config.docker, store.instance().await?, clock)
             .map_err(|error| StartError::Configuration(error.to_string()))?
-            .hiding(hidden.clone());
+            .hiding(hidden);
         let (public, admin) = listeners(&config, listener).await?;
         let address = local(&public)?;
         let admin_address = admin.as_ref().map(local).transpose()?;
@@ -114,7 +114,6 @@ impl Service {
             images: config.images,
             links: web.links.clone(),
             retention: config.retention,
-            hidden,
             metrics: web.metrics.clone(),
         });
 

@@ -25,7 +25,6 @@ use crate::config::{Docker, ImageBinding};
 use crate::github::GitHub;
 use crate::metrics::Metrics;
 use crate::model::RunId;
-use crate::redact::Redactor;
 use crate::registry::RegistryClient;
 use crate::resolve::{Bindings, Resolver};
 use crate::runner::Runner;
@@ -54,8 +53,6 @@ pub struct Parts {
     pub app_id: u64,
     /// How long finished work is kept.
     pub retention: Duration,
-    /// What must not be seen in what images and registries say.
-    pub hidden: Redactor,
     /// Counters.
     pub metrics: Arc<Metrics>,
 }

@@ -123,7 +123,7 @@ impl Pipeline {
 
     /// A claim with nothing in it to hide: people put everything into labels.
     fn shown(&self, judged: JudgedClaim) -> JudgedClaim {
-        let hidden = &self.parts.hidden;
+        let hidden = self.parts.runner.hidden();
         let text = |text: Option<String>| text.map(|text| hidden.text(&text));
         JudgedClaim {
             claim: Claim {
@@ -162,7 +162,7 @@ impl Pipeline {
         let now = self.store().clock().now();
         match setback {
             Setback::Passing { why, after, patience } => {
-                let why = self.parts.hidden.text(&why);
+                let why = self.parts.runner.hidden().text(&why);
                 let waited = now - push.waits_since.unwrap_or(now);
                 let waited = Duration::from_millis(u64::try_from(waited).unwrap_or(0));
                 if waited >= patience.lasts(self.parts.docker.give_up) {
@@ -185,7 +185,7 @@ impl Pipeline {
                     .await?)
             }
             Setback::Final(why) => {
-                let why = self.parts.hidden.text(&why);
+                let why = self.parts.runner.hidden().text(&why);
                 tracing::info!(push.id = %push.id, image = %push.image, tag = %push.tag, %why, "a push leads to no commit");
                 Ok(self
                     .store()

@@ -203,7 +203,10 @@ impl Pipeline {
         let mut why = why.to_owned();
         if wait >= LONG_WAIT {
             let hour = timestamp(at);
-            why += &format!("; the next try is at {} UTC", hour.get(11..16).unwrap_or(&hour));
+            why = format!(
+                "{why}; the next try is at {} UTC",
+                hour.get(11..16).unwrap_or(&hour)
+            );
         }
         Ok(self.store().run_waits(lease, run.id, &why, at).await?)
     }

@@ -121,6 +121,11 @@ impl Runner {
         self
     }
 
+    /// What it hides: the same must be hidden in what registries say.
+    pub fn hidden(&self) -> &Redactor {
+        &self.engine.hidden
+    }
+
     /// Gives a pull up that reports nothing for this long; a minute, unless it is set.
     #[must_use]
     pub fn with_pull_idle(mut self, limit: Duration) -> Self {

@@ -95,18 +95,26 @@ fn exit_codes_are_read_with_what_was_printed() {
             "curl: (6) Could not resolve host: example.org\n",
             "exit code 1: needs the network: set `network: bridge`",
         ),
-        (
-            2,
-            "/app test",
-            "/app: line 1: can't fork: Resource temporarily unavailable\n",
-            "too many processes (limit 512)",
-        ),
     ] {
         assert_eq!(
             exited(code, command, Network::None, output),
             cause,
             "{code} {command} {output}"
         );
+    }
+}
+
+#[test]
+fn who_may_start_no_more_processes_is_told_the_limit() {
+    for output in [
+        "/app: line 1: can't fork: Resource temporarily unavailable\n",
+        "bash: fork: retry: Resource temporarily unavailable\n",
+        "runtime: failed to create new OS thread (have 9 already; errno=11)\n",
+        "java.lang.OutOfMemoryError: unable to create native thread: possibly out of memory\n",
+    ] {
+        let cause = exited(2, "/app test", Network::None, output);
+        assert_eq!(cause, "too many processes (limit 512)", "{output}");
+        assert_eq!(exited(0, "/app test", Network::None, output), "passed");
     }
 }
 

@@ -311,8 +311,10 @@ async fn a_registry_in_trouble_is_tried_again_until_it_serves() {
 
 #[tokio::test]
 async fn a_registry_that_cannot_be_reached_is_given_up_in_the_end_and_the_delivery_says_why() {
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let closed = closed.local_addr().unwrap();
+    let closed = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap()
+    };
     // Nobody knows the name; nobody listens; nobody speaks TLS.
     let plain = DemoRegistry::start(Guard::Open).await.unwrap();
     let endpoints = [

@@ -88,11 +88,11 @@ async fn pass_on(ours: UnixStream, refused: Arc<Mutex<Option<&'static str>>>) ->
         }
     };
     // A request comes in one piece where it has no body, and alone: the client waits for the answer.
-    let refuses = tokio::select! {
+    let in_our_stead = tokio::select! {
         answered = answers => { answered?; false }
         refused = requests => refused? > 0,
     };
-    if refuses {
+    if in_our_stead {
         to_us.write_all(REFUSAL).await?;
     } else {
         tokio::io::copy(&mut from_engine, &mut to_us).await?;
