@@ -337,12 +337,17 @@ mod tests {
 
     #[test]
     fn a_missing_platform_is_told_with_those_that_are_there() {
-        let error = chosen(&[entry("a", "linux/arm64/v8")], "linux/amd64").unwrap_err();
-        let Problem::NotRunnable(reason) = error else {
-            panic!("{error:?}");
+        let Document::Index(index) = parse(
+            json!({"schemaVersion": 2, "manifests": [entry("a", "linux/arm64/v8")]})
+                .to_string()
+                .as_bytes(),
+        )
+        .unwrap() else {
+            panic!("no index");
         };
+        let chosen = index.choose(&"linux/amd64".parse().unwrap()).unwrap();
         assert_eq!(
-            reason.to_string(),
+            chosen.unfit.unwrap().to_string(),
             "the image has no linux/amd64, only linux/arm64/v8: build it for linux/amd64 as well"
         );
     }

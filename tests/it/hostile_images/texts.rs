@@ -63,7 +63,7 @@ fn without_spans(line: &str) -> String {
 #[tokio::test]
 async fn terminal_escapes_and_overwritten_lines_reach_no_page_and_no_check() {
     let escapes = "\u{1b}]8;;https://evil.example/\u{7}click\u{1b}]8;;\u{7} \u{1b}]52;c;cm0gLXJmIC8=\u{7}\
-                   \u{1b}[31mred\u{1b}[0m \u{9b}32mc1 \u{1b}]0;title\u{7}\u{1b}[2J all failed\rall is well";
+                   \u{1b}[31mred\u{1b}[0m \u{9b}32mc1 \u{1b}]0;title\u{7}\u{1b}[2J\nall failed\rall is well";
     for seen in said(escapes).await {
         let shown = format!(
             "{}{}{}{}",
