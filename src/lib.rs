@@ -22,6 +22,7 @@ pub mod model;
 pub mod net;
 pub mod pipeline;
 pub mod plan;
+pub mod redact;
 pub mod registry;
 pub mod report;
 pub mod resolve;

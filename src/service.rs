@@ -18,6 +18,7 @@ use crate::github::GitHub;
 use crate::hooks::HookKeys;
 use crate::metrics::Metrics;
 use crate::pipeline::{self, Pipeline, Surroundings, Workers};
+use crate::redact::Redactor;
 use crate::registry::RegistryClient;
 use crate::resolve::Bindings;
 use crate::runner::Runner;
@@ -89,8 +90,10 @@ impl Service {
         let lock = ServingLock::take(&config.store)?;
         let store = Store::open(&config.store, clock.clone()).await?;
         store.take_over(&lock).await?;
+        let hidden = redactor(&config, &store).await?;
         let runner = Runner::connect(&config.docker, store.instance().await?, clock)
-            .map_err(|error| StartError::Configuration(error.to_string()))?;
+            .map_err(|error| StartError::Configuration(error.to_string()))?
+            .hiding(hidden);
         let (public, admin) = listeners(&config, listener).await?;
         let address = local(&public)?;
         let admin_address = admin.as_ref().map(local).transpose()?;
@@ -215,6 +218,16 @@ fn github(config: &Config, clock: &Clock) -> Result<GitHub, StartError> {
     }
     GitHub::with_clock(&config.github, &config.net, clock.clone())
         .map_err(|error| StartError::Configuration(error.to_string()))
+}
+
+/// What nobody may see in what strangers print: the configuration's secrets, and the store's own.
+async fn redactor(config: &Config, store: &Store) -> Result<Redactor, StartError> {
+    let mut secrets = config.secrets();
+    secrets.push(store.secret(PAGE_SECRET).await?);
+    if config.hooks.secret.is_empty() {
+        secrets.push(store.secret(HOOK_SECRET).await?);
+    }
+    Redactor::new(&secrets).map_err(|error| StartError::Configuration(error.to_string()))
 }
 
 /// The keys of the hook URLs: the configuration's, else the store's own.

@@ -18,6 +18,7 @@ mod file;
 mod known;
 mod load;
 mod secret_file;
+mod secrets;
 mod size;
 mod validate;
 

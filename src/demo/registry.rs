@@ -119,21 +119,23 @@ async fn handle(State(inside): State<Arc<Inside>>, request: Request) -> Response
         .uri()
         .path_and_query()
         .map_or_else(String::new, ToString::to_string);
-    let authorization = request
-        .headers()
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned);
+    let authorization = header_of(&request, header::AUTHORIZATION);
+    let agent = header_of(&request, header::USER_AGENT).unwrap_or_default();
     let logged = Logged {
         method: request.method().clone(),
         target,
         authorization,
     };
     inside.record(logged.clone());
-    match inside.faults.take(&logged.target) {
+    match inside.faults.take(&logged.target, &agent) {
         None => inside.answer(&logged),
         Some(misbehaviour) => misbehaviour.apply(|| inside.answer(&logged)).await,
     }
+}
+
+fn header_of(request: &Request, name: header::HeaderName) -> Option<String> {
+    let value = request.headers().get(name)?;
+    value.to_str().ok().map(str::to_owned)
 }
 
 impl Inside {

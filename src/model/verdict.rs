@@ -85,6 +85,11 @@ pub enum Cause {
         /// The limit.
         limit_bytes: u64,
     },
+    /// The tests failed, and their output says that no more processes or threads could be started.
+    TooManyProcesses {
+        /// The limit.
+        limit: u32,
+    },
     /// The image has no entrypoint, and `test` ran the shell's own builtin: exit 1, no output.
     ShellTestBuiltin,
     /// The command is not in the image.
@@ -115,7 +120,8 @@ impl Cause {
             | Self::NeedsNetwork { .. }
             | Self::OutOfMemory { .. }
             | Self::DiskFull { .. }
-            | Self::TooMuchOutput { .. } => Outcome::Failed,
+            | Self::TooMuchOutput { .. }
+            | Self::TooManyProcesses { .. } => Outcome::Failed,
             Self::TimedOut { .. } | Self::Silent { .. } => Outcome::TimedOut,
             Self::ShellTestBuiltin
             | Self::CommandNotFound { .. }
@@ -143,6 +149,7 @@ impl fmt::Display for Cause {
             Self::TooMuchOutput { limit_bytes } => {
                 write!(f, "printed too much (limit {})", Bytes(*limit_bytes))
             }
+            Self::TooManyProcesses { limit } => write!(f, "too many processes (limit {limit})"),
             Self::ShellTestBuiltin => f.write_str("no test command: the shell's own test builtin ran"),
             Self::CommandNotFound { command } => {
                 write!(f, "no test command: `{command}` is not in the image")

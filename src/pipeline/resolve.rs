@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Pipeline;
-use super::retry::pause;
+use super::retry::{pause, settling};
 use super::worker::JobError;
 use crate::clock::{UnixMillis, millis};
-use crate::model::{Digest, Evidence, Outcome, Verdict};
+use crate::model::{Claim, Digest, Evidence, Fate, JudgedClaim, Outcome, Verdict};
 use crate::plan;
 use crate::registry::ImageDetails;
 use crate::report::status_context;
@@ -91,30 +91,51 @@ impl Pipeline {
     ) -> Result<NewRun, Setback> {
         let engine = self.parts.runner.platform().await?;
         let details = self.resolver.inspect(&push.image, index, &engine).await?;
-        // The pull begins beside the look-ups for the commit; the run's own pull joins it.
-        self.pull_ahead(push, &details);
+        if details.unfit.is_none() {
+            // The pull begins beside the look-ups for the commit; the run's own pull joins it.
+            self.pull_ahead(push, &details);
+        }
         let (found, visibility) = tokio::join!(
             self.resolver.source(&push.image, &details),
             self.resolver.visibility(&push.image, index)
         );
         let (source, claims) = found?;
-        let settled = (source.evidence == Evidence::Conflict).then(|| {
-            let title = "the image's claims name different commits: build it with one revision";
-            Verdict::without_steps(Outcome::ActionRequired, title)
-        });
+        let title = if source.evidence == Evidence::Conflict {
+            Some("the image's claims name different commits: build it with one revision".to_owned())
+        } else {
+            details.unfit.as_ref().map(ToString::to_string)
+        };
+        let settled = title.map(|title| Verdict::without_steps(Outcome::ActionRequired, title));
         Ok(NewRun {
             source,
             image: push.image.clone(),
             image_visibility: visibility,
             digest: details.digest,
             platform: details.platform,
-            claims,
+            claims: claims.into_iter().map(|claim| self.shown(claim)).collect(),
             plan: plan::discovered(&self.parts.docker),
             context: status_context(&push.image, None),
             tag: push.tag.clone(),
             seen_at,
             settled,
         })
+    }
+
+    /// A claim with nothing in it to hide: people put everything into labels.
+    fn shown(&self, judged: JudgedClaim) -> JudgedClaim {
+        let hidden = self.parts.runner.hidden();
+        let text = |text: Option<String>| text.map(|text| hidden.text(&text));
+        JudgedClaim {
+            claim: Claim {
+                source: text(judged.claim.source),
+                revision: text(judged.claim.revision),
+                ..judged.claim
+            },
+            fate: match judged.fate {
+                Fate::Ignored(why) => Fate::Ignored(hidden.text(&why)),
+                fate => fate,
+            },
+        }
     }
 
     fn pull_ahead(self: &Arc<Self>, push: &PushRecord, details: &ImageDetails) {
@@ -141,9 +162,10 @@ impl Pipeline {
         let now = self.store().clock().now();
         match setback {
             Setback::Passing { why, after, patience } => {
-                let since = push.waits_since.unwrap_or(now);
-                let lasts = patience.lasts(self.parts.docker.give_up);
-                if now - since > millis(lasts) {
+                let why = self.parts.runner.hidden().text(&why);
+                let waited = now - push.waits_since.unwrap_or(now);
+                let waited = Duration::from_millis(u64::try_from(waited).unwrap_or(0));
+                if waited >= patience.lasts(self.parts.docker.give_up) {
                     let stage = if patience == Patience::GiveUp {
                         PushStage::Failed
                     } else {
@@ -151,9 +173,11 @@ impl Pipeline {
                     };
                     return Ok(self.store().end_push(lease, push.id, stage, &why).await?);
                 }
-                let wait = after
-                    .unwrap_or_else(|| pause(lease.retries))
-                    .max(Duration::from_millis(100));
+                let wait = match patience {
+                    Patience::TagSettles => settling(waited),
+                    Patience::GiveUp | Patience::CommitArrives => pause(lease.retries),
+                };
+                let wait = after.unwrap_or(wait).max(Duration::from_millis(100));
                 tracing::info!(push.id = %push.id, image = %push.image, tag = %push.tag, %why, ?wait, "a push waits");
                 Ok(self
                     .store()
@@ -161,6 +185,7 @@ impl Pipeline {
                     .await?)
             }
             Setback::Final(why) => {
+                let why = self.parts.runner.hidden().text(&why);
                 tracing::info!(push.id = %push.id, image = %push.image, tag = %push.tag, %why, "a push leads to no commit");
                 Ok(self
                     .store()

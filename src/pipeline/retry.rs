@@ -18,6 +18,19 @@ pub(super) fn doubled(first: Duration, times: i64, longest: Duration) -> Duratio
     plain.mul_f64(1.0 + rand::random::<f64>() / 4.0)
 }
 
+/// How long a registry may be settling after a push: what it does not have by then is not there.
+pub(super) const SETTLES: Duration = Duration::from_secs(30);
+
+/// The pause before something is looked for again that was missing for `waited`: once soon, once at the end.
+pub(super) fn settling(waited: Duration) -> Duration {
+    const SOON: Duration = Duration::from_secs(5);
+    if waited < SOON {
+        SOON
+    } else {
+        SETTLES.saturating_sub(waited)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

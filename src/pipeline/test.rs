@@ -7,9 +7,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Pipeline;
-use super::retry::pause;
+use super::retry::{SETTLES, pause, settling};
 use super::worker::JobError;
-use crate::clock::millis;
+use crate::clock::{millis, timestamp};
 use crate::model::{Digest, Elapsed, ImageName, Outcome, RunId, Verdict};
 use crate::runner::{
     LocalImage, LogSink, Owner, PullError, PullSource, RegistryCredentials, StepEnd, StepTask,
@@ -23,8 +23,8 @@ const DEADLINE_FACTOR: u32 = 3;
 /// And so much later: what the Engine needs beside the steps.
 const SLACK: Duration = Duration::from_mins(5);
 
-/// How long an image may be missing before it is taken for deleted.
-const SETTLES: Duration = Duration::from_secs(30);
+/// A wait of this length or more is told with its end.
+const LONG_WAIT: Duration = Duration::from_mins(1);
 
 /// What a run came to, for now.
 enum End {
@@ -154,7 +154,10 @@ impl Pipeline {
                     run.image
                 ))
             }
-            PullError::NotFound { .. } if self.settling(run) => End::Trouble { why, after: None },
+            PullError::NotFound { .. } if self.waited(run) < SETTLES => End::Trouble {
+                why,
+                after: Some(settling(self.waited(run))),
+            },
             PullError::NotFound { .. } => act(
                 "the image was deleted from the registry before it could be tested: push it again".to_owned(),
             ),
@@ -174,10 +177,11 @@ impl Pipeline {
         }
     }
 
-    /// May the registry still be settling after the push?
-    fn settling(&self, run: &Run) -> bool {
-        let since = run.trouble_since.unwrap_or_else(|| self.store().clock().now());
-        self.store().clock().now() - since < millis(SETTLES)
+    /// How long the run has been in trouble.
+    fn waited(&self, run: &Run) -> Duration {
+        let now = self.store().clock().now();
+        let waited = now - run.trouble_since.unwrap_or(now);
+        Duration::from_millis(u64::try_from(waited).unwrap_or(0))
     }
 
     async fn in_trouble(
@@ -188,18 +192,23 @@ impl Pipeline {
         after: Option<Duration>,
     ) -> Result<(), JobError> {
         let now = self.store().clock().now();
-        let since = run.trouble_since.unwrap_or(now);
-        if now - since > millis(self.parts.docker.give_up) {
+        if self.waited(run) > self.parts.docker.give_up {
             let verdict = Verdict::without_steps(Outcome::Trouble, why);
             self.parts.metrics.verdict(verdict.outcome);
             return Ok(self.store().finish_run(lease, run.id, &verdict, b"").await?);
         }
         tracing::warn!(run.id = %run.id, %why, "a run waits");
         let wait = after.unwrap_or_else(|| pause(lease.retries));
-        Ok(self
-            .store()
-            .run_waits(lease, run.id, why, now + millis(wait))
-            .await?)
+        let at = now + millis(wait);
+        let mut why = why.to_owned();
+        if wait >= LONG_WAIT {
+            let hour = timestamp(at);
+            why = format!(
+                "{why}; the next try is at {} UTC",
+                hour.get(11..16).unwrap_or(&hour)
+            );
+        }
+        Ok(self.store().run_waits(lease, run.id, &why, at).await?)
     }
 
     /// What the Engine is told to pull.

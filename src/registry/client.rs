@@ -88,7 +88,8 @@ impl RegistryClient {
         Ok(Digest::of(&answer.body))
     }
 
-    /// Reads the image under a digest: of an index, the one for the Engine's platform.
+    /// Reads the image under a digest: of an index, the one for the Engine's platform. One that is for others
+    /// alone is read as well, and says so.
     pub async fn inspect(
         &self,
         image: &ImageName,
@@ -99,19 +100,18 @@ impl RegistryClient {
         match self.reader.document(image, digest, access).await? {
             Document::Manifest(manifest) => {
                 let details = self.reader.details(image, digest, manifest, access).await?;
-                if engine.runs(&details.platform) {
-                    Ok(details)
-                } else {
-                    let wanted = engine.clone();
-                    let available = vec![details.platform];
-                    Err(NotRunnable::NoSuchPlatform { wanted, available }.into())
-                }
+                let unfit = (!engine.runs(&details.platform)).then(|| NotRunnable::NoSuchPlatform {
+                    wanted: engine.clone(),
+                    available: vec![details.platform.clone()],
+                });
+                Ok(ImageDetails { unfit, ..details })
             }
             Document::Index(index) => {
                 let what = || name(image, digest.as_str());
                 let Chosen {
                     digest: chosen,
                     annotations,
+                    unfit,
                 } = index.choose(engine).map_err(|problem| problem.about(what()))?;
                 let Document::Manifest(manifest) = self.reader.document(image, &chosen, access).await? else {
                     let reason = "it is an index inside an index".to_owned();
@@ -125,6 +125,7 @@ impl RegistryClient {
                     index: Some(digest.clone()),
                     descriptor_annotations: annotations,
                     index_annotations: index.annotations,
+                    unfit,
                     ..details
                 })
             }

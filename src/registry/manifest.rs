@@ -35,6 +35,8 @@ pub struct ImageDetails {
     pub working_dir: String,
     /// When it was built, as the image has it: RFC 3339 if it is honest.
     pub created: Option<String>,
+    /// Why it cannot run on the Engine, where it says all else: it was built for others.
+    pub unfit: Option<NotRunnable>,
     /// Bytes to pull: configuration and layers as they are stored.
     pub size_bytes: u64,
 }
@@ -82,6 +84,8 @@ pub(super) struct Manifest {
 pub(super) struct Chosen {
     pub(super) digest: Digest,
     pub(super) annotations: BTreeMap<String, String>,
+    /// Why it cannot run, where all are for others: the first one speaks for them.
+    pub(super) unfit: Option<NotRunnable>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -184,7 +188,7 @@ impl Config {
 }
 
 impl Index {
-    /// The manifest that an engine would take.
+    /// The manifest that an engine would take; where there is none, one that tells the image's source.
     pub(super) fn choose(&self, engine: &Platform) -> Result<Chosen, Problem> {
         let candidates: Vec<(Platform, &Descriptor)> = self
             .entries
@@ -197,22 +201,18 @@ impl Index {
             .filter(|(platform, _)| engine.runs(platform))
             // The engine's own variant; else none or the lowest, which runs on all that are above it.
             .min_by_key(|(platform, _)| (platform.variant != engine.variant, platform.variant.clone()));
-        let Some((_, entry)) = best else {
-            return Err(refusal(candidates, engine).into());
-        };
+        let (_, entry) = best.or(candidates.first()).ok_or(NotRunnable::NoPlatform)?;
         Ok(Chosen {
             digest: digest(&entry.digest)?,
             annotations: entry.annotations.clone().unwrap_or_default(),
+            unfit: best.is_none().then(|| refusal(&candidates, engine)),
         })
     }
 }
 
 /// Why none of these manifests is taken.
-fn refusal(candidates: Vec<(Platform, &Descriptor)>, engine: &Platform) -> NotRunnable {
-    if candidates.is_empty() {
-        return NotRunnable::NoPlatform;
-    }
-    let platforms = candidates.into_iter().map(|(platform, _)| platform);
+fn refusal(candidates: &[(Platform, &Descriptor)], engine: &Platform) -> NotRunnable {
+    let platforms = candidates.iter().map(|(platform, _)| platform.clone());
     NotRunnable::NoSuchPlatform {
         wanted: engine.clone(),
         available: platforms.take(MAX_NAMED).collect(),
@@ -337,12 +337,17 @@ mod tests {
 
     #[test]
     fn a_missing_platform_is_told_with_those_that_are_there() {
-        let error = chosen(&[entry("a", "linux/arm64/v8")], "linux/amd64").unwrap_err();
-        let Problem::NotRunnable(reason) = error else {
-            panic!("{error:?}");
+        let Document::Index(index) = parse(
+            json!({"schemaVersion": 2, "manifests": [entry("a", "linux/arm64/v8")]})
+                .to_string()
+                .as_bytes(),
+        )
+        .unwrap() else {
+            panic!("no index");
         };
+        let chosen = index.choose(&"linux/amd64".parse().unwrap()).unwrap();
         assert_eq!(
-            reason.to_string(),
+            chosen.unfit.unwrap().to_string(),
             "the image has no linux/amd64, only linux/arm64/v8: build it for linux/amd64 as well"
         );
     }

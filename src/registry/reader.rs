@@ -101,6 +101,7 @@ impl Reader {
             cmd: settings.cmd,
             working_dir: settings.working_dir.unwrap_or_default(),
             created,
+            unfit: None,
             size_bytes: manifest.size_bytes,
         })
     }

@@ -5,6 +5,12 @@ use std::time::Duration;
 use crate::github::GithubError;
 use crate::registry::RegistryError;
 
+/// When a registry is asked again whose pull limit is reached and that does not say when: it counts hours.
+const PULL_LIMIT: Duration = Duration::from_mins(5);
+
+/// The same for its guard against floods, which counts minutes.
+const FLOOD_GUARD: Duration = Duration::from_mins(1);
+
 /// How long a setback may last before it is final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {
@@ -55,8 +61,16 @@ impl From<RegistryError> for Setback {
                 after: None,
                 patience: Patience::TagSettles,
             },
-            RegistryError::RateLimited { retry_after, .. }
-            | RegistryError::Unavailable { retry_after, .. } => Self::Passing {
+            RegistryError::RateLimited {
+                retry_after,
+                pull_limit,
+                ..
+            } => Self::Passing {
+                why,
+                after: retry_after.or(Some(if pull_limit { PULL_LIMIT } else { FLOOD_GUARD })),
+                patience: Patience::GiveUp,
+            },
+            RegistryError::Unavailable { retry_after, .. } => Self::Passing {
                 why,
                 after: retry_after,
                 patience: Patience::GiveUp,

@@ -11,10 +11,22 @@ use crate::model::{Cause, Limits, Network};
 const INIT_GAVE_UP: &str = "[FATAL tini (";
 /// No complaint of a loader or of a shell about its first bytes is longer.
 const COMPLAINT_BYTES: u64 = 4096;
-/// How much of the end of the output is searched for a network's absence.
+/// How much of the end of the output is searched for what the tests lacked.
 const SEARCHED_BYTES: usize = 64 << 10;
 /// No sentence about an image is longer than this many characters.
 const REASON_CHARS: usize = 300;
+
+/// What a shell or a runtime says that may start no more processes or threads, in lower case.
+const PROCESSES_WANTED: &[&str] = &[
+    "can't fork",
+    "cannot fork",
+    "failed to create new os thread",
+    "fork: resource temporarily unavailable",
+    "fork: retry",
+    "pthread_create failed: resource temporarily unavailable",
+    "unable to create native thread",
+    "unable to create new native thread",
+];
 
 /// What a failed look-up or a missing route reads like, in lower case.
 const NETWORK_WANTED: &[&str] = &[
@@ -144,7 +156,11 @@ fn of_code(code: i64, given: Given<'_>, log: &StepLog) -> Cause {
         Cause::ExecFormat
     } else if code == 1 && log.printed_bytes() == 0 && runs_test_builtin(given.words) {
         Cause::ShellTestBuiltin
-    } else if given.network == Network::None && wanted_network(log) {
+    } else if complains(log, PROCESSES_WANTED) {
+        Cause::TooManyProcesses {
+            limit: given.limits.pids,
+        }
+    } else if given.network == Network::None && complains(log, NETWORK_WANTED) {
         Cause::NeedsNetwork { code }
     } else {
         Cause::ExitCode { code }
@@ -185,9 +201,9 @@ fn runs_test_builtin(words: &[String]) -> bool {
     }
 }
 
-fn wanted_network(log: &StepLog) -> bool {
+fn complains(log: &StepLog, words: &[&str]) -> bool {
     let output = log.end(SEARCHED_BYTES).to_ascii_lowercase();
-    NETWORK_WANTED.iter().any(|words| output.contains(words))
+    words.iter().any(|words| output.contains(words))
 }
 
 #[cfg(test)]

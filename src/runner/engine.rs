@@ -28,6 +28,7 @@ use super::image::{LocalImage, Origin};
 use super::pull::{LayerEvent, PullTrouble, RegistryCredentials};
 use super::sandbox::Sandbox;
 use crate::model::Platform;
+use crate::redact::Redactor;
 
 pub(super) use upkeep::Labelled;
 
@@ -54,6 +55,8 @@ pub(super) type Output = std::pin::Pin<Box<dyn Stream<Item = Result<Bytes, Engin
 pub(super) struct Engine {
     host: Arc<str>,
     client: Arc<OnceCell<Docker>>,
+    /// What must not be seen in what the Engine and the images say.
+    pub(super) hidden: Redactor,
 }
 
 impl Engine {
@@ -74,6 +77,7 @@ impl Engine {
             Ok(Self {
                 host: host.into(),
                 client: Arc::default(),
+                hidden: Redactor::default(),
             })
         } else {
             Err(EngineError::UnsupportedHost { host })
@@ -110,8 +114,8 @@ impl Engine {
                 architecture: found.architecture.unwrap_or_default(),
                 variant: found.variant.filter(|variant| !variant.is_empty()),
             },
-            entrypoint: config.entrypoint.unwrap_or_default(),
-            command: config.cmd.unwrap_or_default(),
+            entrypoint: self.shown(config.entrypoint),
+            command: self.shown(config.cmd),
             working_dir: config.working_dir.unwrap_or_default(),
             volumes: config.volumes.unwrap_or_default(),
             origin: Origin::Present,
@@ -140,11 +144,11 @@ impl Engine {
             Ok(event) => Ok(layer_event(event)),
             Err(Error::DockerStreamError { error }) => Err(PullTrouble::Said {
                 status: None,
-                message: short(&error),
+                message: engine.said(&error),
             }),
             Err(Error::DockerResponseServerError { status_code, message }) => Err(PullTrouble::Said {
                 status: Some(status_code),
-                message: short(&message),
+                message: engine.said(&message),
             }),
             Err(other) => Err(PullTrouble::Engine(engine.error("pulling an image", other))),
         }))
@@ -335,6 +339,19 @@ impl Engine {
         }
     }
 
+    /// What the Engine says, which may quote an image: shortened, and with nothing in it to hide.
+    fn said(&self, message: &str) -> String {
+        let message = self.hidden.text(message);
+        let shown = message.chars().filter(|char| !char.is_control() || *char == '\n');
+        shown.take(MESSAGE_CHARS).collect()
+    }
+
+    /// An image's words, with nothing in them to hide.
+    fn shown(&self, words: Option<Vec<String>>) -> Vec<String> {
+        let words = words.unwrap_or_default();
+        words.iter().map(|word| self.hidden.text(word)).collect()
+    }
+
     fn error(&self, doing: &'static str, error: Error) -> EngineError {
         let unreachable = |reason| EngineError::Unreachable {
             host: self.host.to_string(),
@@ -344,14 +361,14 @@ impl Engine {
             Error::DockerResponseServerError { status_code, message } => EngineError::Refused {
                 doing,
                 status: status_code,
-                message: short(&message),
+                message: self.said(&message),
             },
             Error::RequestTimeoutError => EngineError::TimedOut { doing, after: ACT },
             Error::SocketNotFoundError(path) => unreachable(format!("there is no socket {path}")),
             Error::HyperLegacyError { err } if err.is_connect() => unreachable(root_cause(&err)),
             other => EngineError::Lost {
                 doing,
-                reason: short(&root_cause(&other)),
+                reason: self.said(&root_cause(&other)),
             },
         }
     }
@@ -380,12 +397,4 @@ fn root_cause(error: &dyn std::error::Error) -> String {
         cause = inner;
     }
     cause.to_string()
-}
-
-fn short(message: &str) -> String {
-    message
-        .chars()
-        .filter(|char| !char.is_control() || *char == '\n')
-        .take(MESSAGE_CHARS)
-        .collect()
 }

@@ -133,11 +133,6 @@ impl Recorder {
         }
     }
 
-    /// How many bytes were printed so far.
-    pub(super) fn printed_bytes(&self) -> u64 {
-        self.log.printed_bytes
-    }
-
     /// Takes one piece of output in.
     pub(super) fn record(&mut self, chunk: Bytes) {
         self.log.printed_bytes += chunk.len() as u64;

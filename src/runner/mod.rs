@@ -40,6 +40,7 @@ pub use step::{StepEnd, StepTask};
 use crate::clock::{Clock, millis};
 use crate::config;
 use crate::model::Platform;
+use crate::redact::Redactor;
 use engine::Engine;
 use pull::Flights;
 
@@ -87,6 +88,8 @@ pub struct Runner {
     open_files: Arc<AtomicI64>,
     /// Held while the shared network is looked for or made.
     network: Arc<Mutex<()>>,
+    /// A pull that reports nothing for this long is given up.
+    pull_idle: Duration,
 }
 
 impl Runner {
@@ -110,7 +113,27 @@ impl Runner {
             upkeep,
             open_files: Arc::new(AtomicI64::new(i64::MAX)),
             network: Arc::default(),
+            pull_idle: pull::IDLE,
         })
+    }
+
+    /// Hides these secrets in all that images print and the Engine says.
+    #[must_use]
+    pub fn hiding(mut self, secrets: Redactor) -> Self {
+        self.engine.hidden = secrets;
+        self
+    }
+
+    /// What it hides: the same must be hidden in what registries say.
+    pub fn hidden(&self) -> &Redactor {
+        &self.engine.hidden
+    }
+
+    /// Gives a pull up that reports nothing for this long; a minute, unless it is set.
+    #[must_use]
+    pub fn with_pull_idle(mut self, limit: Duration) -> Self {
+        self.pull_idle = limit;
+        self
     }
 
     /// The Engine's address.

@@ -20,7 +20,7 @@ use super::pull_error::{self, PullError};
 use crate::model::Digest;
 
 /// A pull that reports nothing for this long is given up.
-const IDLE: Duration = Duration::from_mins(1);
+pub(super) const IDLE: Duration = Duration::from_mins(1);
 /// No image has more layers; a registry that names more is not believed.
 const LAYERS: usize = 1024;
 
@@ -170,8 +170,12 @@ impl Runner {
         let mut events = Box::pin(self.engine.pull(name, credentials).await?);
         let mut layers = Layers::default();
         loop {
-            match timeout(IDLE, events.next()).await {
-                Err(_) => return Err(PullError::Stalled { after: IDLE }),
+            match timeout(self.pull_idle, events.next()).await {
+                Err(_) => {
+                    return Err(PullError::Stalled {
+                        after: self.pull_idle,
+                    });
+                }
                 Ok(None) => break,
                 Ok(Some(Err(PullTrouble::Engine(error)))) => return Err(error.into()),
                 Ok(Some(Err(PullTrouble::Said { status, message }))) => {

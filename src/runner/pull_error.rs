@@ -78,7 +78,7 @@ pub enum PullError {
 pub(super) fn classify(status: Option<u16>, message: String) -> PullError {
     let text = message.to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|words| text.contains(words));
-    if says(&["toomanyrequests", "too many requests", "rate limit"]) || status == Some(429) {
+    if says(&["toomanyrequests", "too many requests", "rate limit", "http 429 "]) || status == Some(429) {
         PullError::RateLimited { message }
     } else if says(&[
         "unauthorized",
@@ -86,7 +86,10 @@ pub(super) fn classify(status: Option<u16>, message: String) -> PullError {
         "access forbidden",
         "no basic auth",
         "denied: ",
-    ]) || matches!(status, Some(401 | 403))
+        "http 401 ",
+        "http 403 ",
+    ]) || text.ends_with("denied")
+        || matches!(status, Some(401 | 403))
     {
         PullError::Unauthorized { message }
     } else if says(&["no space left on device", "disk quota exceeded"]) {
@@ -104,6 +107,9 @@ pub(super) fn classify(status: Option<u16>, message: String) -> PullError {
         "invalid rootfs",
         "manifest invalid",
         "unexpected media type",
+        "invalid tar header",
+        "gzip: invalid",
+        "error processing tar file",
     ]) {
         PullError::Unusable { message }
     } else if status == Some(404) || says(&["manifest unknown", "name unknown", "not found"]) {
@@ -141,6 +147,17 @@ mod tests {
                 404,
                 "manifest for acme/app@sha256:00 not found: manifest unknown: manifest unknown",
                 "NotFound",
+            ),
+            (500, "denied", "Unauthorized"),
+            (
+                500,
+                "error parsing HTTP 403 response body: invalid character '<' looking for beginning of value",
+                "Unauthorized",
+            ),
+            (
+                500,
+                "error parsing HTTP 429 response body: invalid character 's' looking for beginning of value",
+                "RateLimited",
             ),
             (
                 500,
@@ -182,6 +199,14 @@ mod tests {
             (
                 "filesystem layer verification failed for digest sha256:00",
                 "Unusable",
+            ),
+            (
+                "failed to register layer: Error processing tar file(exit status 1): archive/tar: invalid tar header",
+                "Unusable",
+            ),
+            (
+                "failed to register layer: Error processing tar file(exit status 1): write /x: no space left on device",
+                "NoSpace",
             ),
             ("write /var/lib/docker/x: no space left on device", "NoSpace"),
             ("unexpected EOF", "Registry"),

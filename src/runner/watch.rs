@@ -13,6 +13,7 @@ use super::engine::{Engine, Output};
 use super::error::EngineError;
 use super::log::{LogSink, Recorder, StepLog};
 use crate::model::Limits;
+use crate::redact::RedactedStream;
 
 /// Between asking a container to stop and killing it.
 const GRACE: Duration = Duration::from_secs(5);
@@ -35,6 +36,8 @@ pub(super) async fn watch(
 ) -> Result<(End, StepLog), EngineError> {
     let mut reader = Reader {
         output: Some(output),
+        read_bytes: 0,
+        hidden: engine.hidden.stream(),
         recorder: Recorder::new(sink.clone()),
     };
     let mut exit = pin!(engine.wait(id));
@@ -66,7 +69,7 @@ async fn first_event(
             chunk = reader.next(), if reader.is_open() => {
                 reader.take(chunk?);
                 silence.as_mut().reset(Instant::now() + limits.idle_timeout);
-                if reader.recorder.printed_bytes() > OUTPUT_BYTES {
+                if reader.read_bytes > OUTPUT_BYTES {
                     break Stop::Output;
                 }
             }
@@ -124,6 +127,9 @@ async fn outgrown(engine: &Engine, id: &str, limit_bytes: u64) -> Result<(), Eng
 struct Reader {
     /// `None`: nothing more will come.
     output: Option<Output>,
+    read_bytes: u64,
+    /// On the way to the recorder, so that nobody ever sees what must not be seen.
+    hidden: RedactedStream,
     recorder: Recorder,
 }
 
@@ -142,7 +148,10 @@ impl Reader {
 
     fn take(&mut self, chunk: Option<Bytes>) {
         match chunk {
-            Some(chunk) => self.recorder.record(chunk),
+            Some(chunk) => {
+                self.read_bytes += chunk.len() as u64;
+                self.recorder.record(self.hidden.push(chunk));
+            }
             None => self.output = None,
         }
     }
@@ -167,5 +176,6 @@ impl Reader {
         };
         // Whatever is missing after so long is lost; the verdict does not wait for it.
         let _ = timeout(LAST_WORDS, all).await;
+        self.recorder.record(self.hidden.finish());
     }
 }

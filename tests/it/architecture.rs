@@ -93,6 +93,11 @@ const PARTS: &[Part] = &[
         may_name: &[],
     },
     Part {
+        sentence: "`redact/` is pure: it names nothing of the crate",
+        place: "redact/",
+        may_name: &[],
+    },
+    Part {
         sentence: "`hooks/` is pure: it names `model` alone",
         place: "hooks/",
         may_name: &["model"],
@@ -128,9 +133,9 @@ const PARTS: &[Part] = &[
         may_name: &["config", "github", "model", "registry"],
     },
     Part {
-        sentence: "`runner/` names `clock`, `config` and `model`",
+        sentence: "`runner/` names `clock`, `config`, `model` and `redact`",
         place: "runner/",
-        may_name: &["clock", "config", "model"],
+        may_name: &["clock", "config", "model", "redact"],
     },
     Part {
         sentence: "`store/` names `clock` and `model`",
@@ -148,8 +153,8 @@ const PARTS: &[Part] = &[
         sentence: "`pipeline/` names the stages, and neither `web` nor `cli` nor `demo`",
         place: "pipeline/",
         may_name: &[
-            "access", "clock", "config", "github", "hooks", "metrics", "model", "plan", "registry", "report",
-            "resolve", "runner", "store",
+            "access", "clock", "config", "github", "hooks", "metrics", "model", "plan", "redact", "registry",
+            "report", "resolve", "runner", "store",
         ],
     },
 ];

@@ -10,6 +10,7 @@ mod chaos;
 mod cli;
 mod faults;
 mod github;
+mod hostile_images;
 mod kill;
 mod registry;
 mod runner;

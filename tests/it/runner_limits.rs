@@ -1,63 +1,9 @@
-//! Limits on the real Engine: each bites, and is named.
-
-use std::time::{Duration, Instant};
+//! How containers are held on the real Engine, and how much of what they print is kept. What happens at a
+//! limit is told in `hostile_images`.
 
 use hubcheck::model::{Cause, Plan, Profile};
 
 use crate::support::engine::{busybox, on_engine, shell};
-
-#[tokio::test]
-async fn memory() {
-    on_engine(async |bench| {
-        let mut plan = shell("echo eating; busybox tail /dev/zero; exit $?");
-        plan.limits.memory_bytes = 16 << 20;
-        let (cause, log) = bench.run_in_busybox(&plan).await;
-        assert_eq!(
-            cause,
-            Cause::OutOfMemory {
-                limit_bytes: 16 << 20
-            },
-            "{log}"
-        );
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn total_time_even_for_those_who_ignore_sigterm() {
-    on_engine(async |bench| {
-        let mut plan = shell("trap 'echo not now' TERM; while true; do echo busy; sleep 1; done");
-        plan.limits.timeout = Duration::from_secs(2);
-        let began = Instant::now();
-        let (cause, log) = bench.run_in_busybox(&plan).await;
-        assert_eq!(
-            cause,
-            Cause::TimedOut {
-                after: Duration::from_secs(2)
-            }
-        );
-        assert!(log.starts_with("busy\n") && log.contains("not now"), "{log}");
-        assert!(began.elapsed() < Duration::from_secs(40), "{:?}", began.elapsed());
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn silence() {
-    on_engine(async |bench| {
-        let mut plan = shell("for i in 1 2 3; do echo $i; sleep 1; done; echo quiet; exec sleep 600");
-        plan.limits.idle_timeout = Duration::from_secs(4);
-        let (cause, log) = bench.run_in_busybox(&plan).await;
-        assert_eq!(
-            cause,
-            Cause::Silent {
-                after: Duration::from_secs(4)
-            }
-        );
-        assert_eq!(log, "1\n2\n3\nquiet\n");
-    })
-    .await;
-}
 
 #[tokio::test]
 async fn a_flood_keeps_its_head_and_its_tail() {
@@ -87,51 +33,6 @@ async fn a_long_line_is_cut() {
         let (_, log) = bench.run_in_busybox(&plan).await;
         let lines: Vec<&str> = log.lines().map(|line| line.trim_matches('\0')).collect();
         assert_eq!(lines, [" [… 4 KiB of this line dropped]", "next"]);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn output_without_end() {
-    on_engine(async |bench| {
-        let (cause, log) = bench.run_in_busybox(&shell("exec yes endless")).await;
-        assert_eq!(
-            cause,
-            Cause::TooMuchOutput {
-                limit_bytes: 256 << 20
-            }
-        );
-        assert!(log.len() < 6 << 20);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn disk() {
-    on_engine(async |bench| {
-        let mut plan = shell("dd if=/dev/zero of=/big bs=1M count=64; exec sleep 600");
-        plan.limits.disk_bytes = 16 << 20;
-        let (cause, log) = bench.run_in_busybox(&plan).await;
-        assert_eq!(
-            cause,
-            Cause::DiskFull {
-                limit_bytes: 16 << 20
-            },
-            "{log}"
-        );
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn processes() {
-    on_engine(async |bench| {
-        let script = "i=0; while [ $i -lt 100 ]; do sleep 60 & i=$((i+1)); done; kill -9 -1";
-        let mut plan = shell(script);
-        plan.limits.pids = 32;
-        let (cause, log) = bench.run_in_busybox(&plan).await;
-        assert_ne!(cause, Cause::Passed);
-        assert!(log.contains("can't fork"), "{log}");
     })
     .await;
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse as _, Response};
-use futures_util::stream;
+use futures_util::future::ready;
+use futures_util::{Stream, StreamExt as _, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt as _;
 
@@ -18,6 +19,8 @@ const DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 pub struct Fault {
     /// A part of the path and query of the requests that are meant.
     pub target: String,
+    /// A part of the `User-Agent` of those who are meant: `docker/` is the Engine.
+    pub agent: String,
     /// How many of them; the next ones are served well again.
     pub times: usize,
     /// What happens to them.
@@ -36,6 +39,8 @@ pub enum Misbehaviour {
         /// The body.
         body: Bytes,
     },
+    /// Promises the whole body, sends half of it and then nothing, for as long as the reader waits.
+    Stall,
     /// Takes its time, then serves well.
     Delay(Duration),
     /// Promises the whole body and breaks the connection in the middle of it.
@@ -81,16 +86,10 @@ impl Misbehaviour {
                 answer()
             }
             Self::Truncate => {
-                let (parts, bytes) = taken_apart(answer()).await;
-                let half = bytes.slice(..bytes.len() / 2);
-                let broken = std::io::Error::other("broken off, as ordered");
-                let mut response =
-                    Response::from_parts(parts, Body::from_stream(stream::iter([Ok(half), Err(broken)])));
-                response
-                    .headers_mut()
-                    .insert(header::CONTENT_LENGTH, bytes.len().into());
-                response
+                let broken = Err(std::io::Error::other("broken off, as ordered"));
+                half_of(answer(), stream::once(ready(broken))).await
             }
+            Self::Stall => half_of(answer(), stream::pending()).await,
             Self::Corrupt => {
                 let (parts, bytes) = taken_apart(answer()).await;
                 let spaces = vec![b' '; bytes.len()];
@@ -113,6 +112,20 @@ impl Misbehaviour {
     }
 }
 
+/// The first half of the body that was promised, and then `rest`.
+async fn half_of(
+    response: Response,
+    rest: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+) -> Response {
+    let (parts, bytes) = taken_apart(response).await;
+    let half = stream::once(ready(Ok(bytes.slice(..bytes.len() / 2))));
+    let mut response = Response::from_parts(parts, Body::from_stream(half.chain(rest)));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_LENGTH, bytes.len().into());
+    response
+}
+
 async fn taken_apart(response: Response) -> (http::response::Parts, Bytes) {
     let (parts, body) = response.into_parts();
     let bytes = body
@@ -131,12 +144,12 @@ impl Faults {
         lock(&self.0).push(fault);
     }
 
-    /// The misbehaviour that a request for `target` meets.
-    pub(super) fn take(&self, target: &str) -> Option<Misbehaviour> {
+    /// The misbehaviour that a request of `agent` for `target` meets.
+    pub(super) fn take(&self, target: &str, agent: &str) -> Option<Misbehaviour> {
         let mut faults = lock(&self.0);
-        let fault = faults
-            .iter_mut()
-            .find(|fault| fault.times > 0 && target.contains(&fault.target))?;
+        let fault = faults.iter_mut().find(|fault| {
+            fault.times > 0 && target.contains(&fault.target) && agent.contains(&fault.agent)
+        })?;
         fault.times -= 1;
         Some(fault.misbehaviour.clone())
     }

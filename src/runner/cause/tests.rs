@@ -105,6 +105,20 @@ fn exit_codes_are_read_with_what_was_printed() {
 }
 
 #[test]
+fn who_may_start_no_more_processes_is_told_the_limit() {
+    for output in [
+        "/app: line 1: can't fork: Resource temporarily unavailable\n",
+        "bash: fork: retry: Resource temporarily unavailable\n",
+        "runtime: failed to create new OS thread (have 9 already; errno=11)\n",
+        "java.lang.OutOfMemoryError: unable to create native thread: possibly out of memory\n",
+    ] {
+        let cause = exited(2, "/app test", Network::None, output);
+        assert_eq!(cause, "too many processes (limit 512)", "{output}");
+        assert_eq!(exited(0, "/app test", Network::None, output), "passed");
+    }
+}
+
+#[test]
 fn a_step_that_had_the_network_did_not_lack_it() {
     let output = "dial tcp: lookup db: no such host\n";
     assert_eq!(exited(1, "/app", Network::Bridge, output), "exit code 1");

@@ -28,6 +28,7 @@ async fn with_tokens(realm: Option<String>) -> DemoRegistry {
 fn on(target: &str, misbehaviour: Misbehaviour) -> Fault {
     Fault {
         target: target.to_owned(),
+        agent: String::new(),
         times: usize::MAX,
         misbehaviour,
     }

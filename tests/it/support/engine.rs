@@ -151,6 +151,21 @@ impl Bench {
         )
     }
 
+    /// Why the plan's step ended that `runner` ran in `image`.
+    pub(crate) async fn end_on(&self, runner: &Runner, image: &LocalImage, plan: &Plan) -> Cause {
+        let task = StepTask {
+            owner: &self.owner,
+            image,
+            plan,
+            step: &plan.steps[0],
+        };
+        let never = CancellationToken::new();
+        match runner.run_step(&task, &LogSink::none(), &never).await.unwrap() {
+            StepEnd::Done(result, _) => result.cause,
+            StepEnd::Cancelled => panic!("nobody cancelled it"),
+        }
+    }
+
     /// Runs the plan's step in an image with busybox.
     pub(crate) async fn run_in_busybox(&self, plan: &Plan) -> (Cause, String) {
         let image = self.pull(busybox()).await;

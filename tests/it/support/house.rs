@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hubcheck::clock::Clock;
 use hubcheck::config::{Config, ImageBinding};
 use hubcheck::demo::github::{CheckRun, GitHub, SimulatedApp, Status};
 use hubcheck::demo::images::{Image, ImageBuilder};
@@ -34,8 +35,10 @@ pub(crate) struct House {
     pub(crate) url: String,
     pub(crate) repo: RepoName,
     pub(crate) client: reqwest::Client,
+    /// The bot's: moving it forward moves the times of what waits.
+    pub(crate) clock: Clock,
     keys: HookKeys,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// What GitHub shows on a commit in the end.
@@ -60,20 +63,25 @@ impl Shown {
 impl House {
     /// A public repository and a public image.
     pub(crate) async fn open() -> Self {
-        Self::build(Visibility::Public, Registry::start()).await
+        Self::with(|_| ()).await
+    }
+
+    /// The same, with a configuration that is changed before the start.
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::build(Visibility::Public, Registry::start(), change).await
     }
 
     /// A private repository and a public image.
     pub(crate) async fn with_private_repo() -> Self {
-        Self::build(Visibility::Private, Registry::start()).await
+        Self::build(Visibility::Private, Registry::start(), |_| ()).await
     }
 
     /// A public repository and a private image.
     pub(crate) async fn with_private_image() -> Self {
-        Self::build(Visibility::Public, Registry::start_guarded()).await
+        Self::build(Visibility::Public, Registry::start_guarded(), |_| ()).await
     }
 
-    async fn build(visibility: Visibility, registry: Registry) -> Self {
+    async fn build(visibility: Visibility, registry: Registry, change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let github = GitHub::start(SimulatedApp::default()).await.unwrap();
         let repo: RepoName = IMAGE.parse().unwrap();
@@ -105,8 +113,11 @@ impl House {
             allow: Vec::new(),
         };
         config.registries.insert("docker.io".to_owned(), mirror);
+        change(&mut config);
+        let clock = Clock::default();
         let environment = Environment {
             listener: Some(listener),
+            clock: clock.clone(),
             ..Environment::default()
         };
         let service = Service::start(config, environment).await.unwrap();
@@ -123,8 +134,9 @@ impl House {
             url,
             repo,
             client,
+            clock,
             keys,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -182,7 +194,29 @@ impl House {
         self.github
             .wait_for(PATIENCE, seen)
             .await
-            .unwrap_or_else(|not_seen| panic!("{not_seen}"))
+            .unwrap_or_else(|not_seen| {
+                let checks = self.github.check_runs(&self.repo, commit);
+                panic!("{not_seen}: {checks:#?}")
+            })
+    }
+
+    /// Waits until the newest check run on a commit says `words` in its title.
+    pub(crate) async fn told(&self, commit: &CommitSha, words: &str) -> CheckRun {
+        let seen = |github: &GitHub| {
+            let check = github.check_runs(&self.repo, commit).pop()?;
+            check
+                .title
+                .as_deref()
+                .is_some_and(|title| title.contains(words))
+                .then_some(check)
+        };
+        self.github
+            .wait_for(PATIENCE, seen)
+            .await
+            .unwrap_or_else(|not_seen| {
+                let checks = self.github.check_runs(&self.repo, commit);
+                panic!("no check says `{words}`: {not_seen}: {checks:#?}")
+            })
     }
 
     /// Waits until the pushes of a delivery stand where `seen` wants them.
@@ -221,6 +255,14 @@ impl House {
     pub(crate) async fn operators_json(&self, path: &str) -> Value {
         let request = self.client.get(format!("{}{path}", self.url)).bearer_auth(ADMIN);
         request.send().await.unwrap().json().await.unwrap()
+    }
+
+    /// Every byte that the bot keeps.
+    pub(crate) fn stored(&self) -> Vec<u8> {
+        let files = std::fs::read_dir(self.folder.path()).unwrap().flatten();
+        files
+            .flat_map(|file| std::fs::read(file.path()).unwrap())
+            .collect()
     }
 
     /// Ends it all, and removes what was pulled.

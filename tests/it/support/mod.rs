@@ -1,6 +1,7 @@
 //! What several subjects need.
 
 pub(crate) mod chaos;
+pub(crate) mod dockerd;
 pub(crate) mod engine;
 pub(crate) mod house;
 pub(crate) mod images;
@@ -10,3 +11,4 @@ pub(crate) mod postgres;
 pub(crate) mod registry;
 pub(crate) mod store;
 pub(crate) mod web;
+pub(crate) mod wire;
