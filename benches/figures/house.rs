@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use hubcheck::clock::Clock;
 use hubcheck::config::Config;
-use hubcheck::demo::github::{DEMO_PRIVATE_KEY, GitHub, SimulatedApp};
+use hubcheck::demo::github::{DEMO_PRIVATE_KEY, GitHub, SimulatedApp, Webhook};
 use hubcheck::demo::images::{ImageBuilder, Layer, LayerBuilder};
 use hubcheck::demo::registry::{DemoRegistry, Guard};
 use hubcheck::hooks::{HookKeys, Sender};
@@ -29,6 +29,14 @@ pub(crate) const WEBHOOK_SECRET: &str = "the webhook secret of the bench";
 
 /// What makes the hook's URL.
 const HOOK_SECRET: &str = "the key of the hook URLs";
+
+/// An image in the registry.
+pub(crate) struct Pushed {
+    /// What it was built from.
+    pub(crate) commit: CommitSha,
+    /// What the Engine calls it.
+    pub(crate) reference: String,
+}
 
 /// A surrounding for bots; [`House::close`] removes what they left.
 pub(crate) struct House {
@@ -131,7 +139,7 @@ impl House {
     }
 
     /// Commits, and puts an image of that commit into the registry, whose `test` says that all is well.
-    pub(crate) fn push(&self, tag: &str) -> Result<CommitSha> {
+    pub(crate) fn push(&self, tag: &str) -> Result<Pushed> {
         let commit = self
             .github
             .commit(&self.repo, tag)
@@ -142,8 +150,9 @@ impl House {
             .entrypoint(&["/tests"])
             .label("org.opencontainers.image.revision", commit.as_str())
             .build();
-        self.registry.put(IMAGE, tag, &image);
-        Ok(commit)
+        let digest = self.registry.put(IMAGE, tag, &image);
+        let reference = format!("{}/{IMAGE}@{digest}", self.registry.host());
+        Ok(Pushed { commit, reference })
     }
 
     /// A file of this name, with this text.
@@ -169,12 +178,32 @@ impl House {
         Ok(())
     }
 
-    /// Waits until GitHub shows the verdict on a commit.
-    pub(crate) async fn verdict(&self, commit: &CommitSha, patience: Duration) -> Result<()> {
+    /// Hands an event of GitHub's to the bot.
+    pub(crate) async fn deliver(&self, event: Webhook) -> Result<()> {
+        let request = self
+            .client
+            .post(self.url("/hooks/github"))
+            .header("x-github-event", event.event)
+            .header("x-github-delivery", event.delivery.to_string())
+            .header("x-hub-signature-256", event.signature)
+            .body(event.body);
+        let answer = request.send().await?;
+        ensure!(
+            answer.status() == 202,
+            "GitHub's event was answered with {}",
+            answer.status()
+        );
+        Ok(())
+    }
+
+    /// Waits until GitHub shows the `count`th verdict on a commit, as check run and as status.
+    pub(crate) async fn verdict(&self, commit: &CommitSha, count: usize, patience: Duration) -> Result<()> {
         let shown = |github: &GitHub| {
-            let check = github.check_runs(&self.repo, commit).pop()?.conclusion?;
-            let status = github.statuses(&self.repo, commit).into_iter().next()?.state;
-            (status != "pending").then_some(check)
+            let checks = github.check_runs(&self.repo, commit);
+            let statuses = github.statuses(&self.repo, commit);
+            let judged = checks.iter().filter(|check| check.conclusion.is_some()).count();
+            let last = statuses.iter().filter(|status| status.state != "pending").count();
+            (judged >= count && last >= count).then(|| checks.last()?.conclusion.clone())?
         };
         let conclusion = self.github.wait_for(patience, shown).await?;
         ensure!(conclusion == "success", "the run came to {conclusion}");

@@ -1,6 +1,9 @@
--- wrk's script: posts the body in the file that is named first, with the headers that follow it.
--- `@guid@` in a header is another one in each request.
+-- wrk's script. Without arguments it gets a page. With them it posts the body in the file that is named
+-- first, with the headers that follow it; `@guid@` in a header is another one in each request.
 function init(args)
+    if not args[1] then
+        return
+    end
     local file = assert(io.open(args[1], "rb"))
     wrk.method, wrk.body = "POST", file:read("*a")
     file:close()
@@ -13,7 +16,7 @@ function init(args)
     local from, to = whole:find("@guid@", 1, true)
     if from then
         local head, tail, count = whole:sub(1, from - 1), whole:sub(to + 1), 0
-        request = function()
+        function request()
             count = count + 1
             return head .. string.format("%012x", count) .. tail
         end
@@ -23,7 +26,7 @@ end
 function done(summary, latency)
     local errors = summary.errors
     print(string.format(
-        "figures: %d %d %d %d %d %d",
-        summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), latency.max,
+        "figures: %d %d %d %d %d",
+        summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
         errors.connect + errors.read + errors.write + errors.timeout + errors.status))
 end

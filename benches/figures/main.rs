@@ -3,6 +3,7 @@
 //! Nothing here fails because the machine is slow or busy. What fails is what is untrue: an answer that was
 //! not given, a delivery that was not stored.
 
+mod engine;
 mod hostile;
 mod house;
 mod intake;
@@ -11,7 +12,9 @@ mod memory;
 mod million;
 mod peer;
 mod process;
+mod pushes;
 mod row;
+mod scale;
 mod sqlite;
 mod start;
 
@@ -48,11 +51,28 @@ const FIGURES: &[Figure] = &[
         intake::signed
     ),
     figure!(
+        "first-write",
+        "from the webhook to the first write at GitHub",
+        pushes::first_write
+    ),
+    figure!("overhead", "what a run adds to `docker run`", engine::overhead),
+    figure!(
+        "throughput",
+        "runs a second, beside `xargs -P2 docker run`",
+        engine::throughput
+    ),
+    figure!("writes", "writes at GitHub to a run", pushes::writes),
+    figure!(
         "memory",
         "resident memory: at rest, after a burst, after hostile bodies",
         memory::measure
     ),
     figure!("start", "from exec to ready", start::measure),
+    figure!(
+        "scale",
+        "a million runs stored, beside a thousand",
+        scale::measure
+    ),
 ];
 
 fn main() -> ExitCode {

@@ -15,10 +15,10 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Makes a store with so many finished runs: one is real, the others are its like.
 pub(crate) async fn filled(house: &House, store: &str, runs: u32) -> Result<()> {
-    let commit = house.push(store)?;
+    let pushed = house.push(store)?;
     let bot = house.serve(store).await?;
     house.announce(store).await?;
-    house.verdict(&commit, PATIENCE).await?;
+    house.verdict(&pushed.commit, 1, PATIENCE).await?;
     // The last write is noted once it is answered.
     bot.settle(PATIENCE).await?;
     bot.stop().await?;
