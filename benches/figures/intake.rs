@@ -117,6 +117,13 @@ async fn measure(house: &House, post: &Post, connections: u32) -> Result<Vec<Row
         peer.server.kill().await?;
         rounds.push((ours, theirs));
     }
+    let latency = |name: &str, (ours, theirs, ratio): (Samples, Samples, Samples)| Row {
+        what: format!("{}: {name}, {connections} connections", post.name),
+        ours: ours.spread(2, " ms"),
+        against: format!("webhook {}", theirs.spread(2, " ms")),
+        ratio: ratio.spread(2, "×"),
+        goal: "",
+    };
     let of = |pick: fn(&Load) -> f64| {
         let ours: Samples = rounds.iter().map(|(ours, _)| pick(ours)).collect();
         let theirs: Samples = rounds.iter().map(|(_, theirs)| pick(theirs)).collect();
@@ -134,17 +141,8 @@ async fn measure(house: &House, post: &Post, connections: u32) -> Result<Vec<Row
         ratio: ratio.spread(1, "×"),
         goal: post.goal,
     }];
-    let latencies: [(&str, fn(&Load) -> f64); 2] = [("p50", |load| load.p50_ms), ("p99", |load| load.p99_ms)];
-    for (name, pick) in latencies {
-        let (ours, theirs, ratio) = of(pick);
-        rows.push(Row {
-            what: format!("{}: {name}, {connections} connections", post.name),
-            ours: ours.spread(2, " ms"),
-            against: format!("webhook {}", theirs.spread(2, " ms")),
-            ratio: ratio.spread(2, "×"),
-            goal: "",
-        });
-    }
+    rows.push(latency("p50", of(|load| load.p50_ms)));
+    rows.push(latency("p99", of(|load| load.p99_ms)));
     Ok(rows)
 }
 

@@ -3,6 +3,12 @@
 //! Nothing here fails because the machine is slow or busy. What fails is what is untrue: an answer that was
 //! not given, a delivery that was not stored.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the table is for who reads it"
+)]
+
 mod engine;
 mod hostile;
 mod house;
@@ -20,71 +26,37 @@ mod start;
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use house::House;
 use row::{Row, heading};
 
-/// Measures one figure in a house of its own.
-macro_rules! figure {
-    ($name:literal, $about:literal, $measure:path) => {
-        (
-            $name,
-            $about,
-            (|house| Box::pin($measure(house))) as for<'a> fn(&'a House) -> Measuring<'a>,
-        )
-    };
+/// Measures one figure. `./bench` tells what there is.
+async fn figure(name: &str, house: &House) -> Result<Vec<Row>> {
+    match name {
+        "intake" => intake::registry(house).await,
+        "signed" => intake::signed(house).await,
+        "first-write" => pushes::first_write(house).await,
+        "overhead" => engine::overhead(house).await,
+        "throughput" => engine::throughput(house).await,
+        "writes" => pushes::writes(house).await,
+        "memory" => memory::measure(house).await,
+        "start" => start::measure(house).await,
+        "scale" => scale::measure(house).await,
+        _ => bail!("there is no such figure"),
+    }
 }
 
-type Measuring<'a> = std::pin::Pin<Box<dyn Future<Output = Result<Vec<Row>>> + 'a>>;
-type Figure = (&'static str, &'static str, for<'a> fn(&'a House) -> Measuring<'a>);
-
-const FIGURES: &[Figure] = &[
-    figure!(
-        "intake",
-        "Docker Hub's webhook, answered when it is durable",
-        intake::registry
-    ),
-    figure!(
-        "signed",
-        "GitHub's signed webhook, answered when it is durable",
-        intake::signed
-    ),
-    figure!(
-        "first-write",
-        "from the webhook to the first write at GitHub",
-        pushes::first_write
-    ),
-    figure!("overhead", "what a run adds to `docker run`", engine::overhead),
-    figure!(
-        "throughput",
-        "runs a second, beside `xargs -P2 docker run`",
-        engine::throughput
-    ),
-    figure!("writes", "writes at GitHub to a run", pushes::writes),
-    figure!(
-        "memory",
-        "resident memory: at rest, after a burst, after hostile bodies",
-        memory::measure
-    ),
-    figure!("start", "from exec to ready", start::measure),
-    figure!(
-        "scale",
-        "a million runs stored, beside a thousand",
-        scale::measure
-    ),
-];
-
 fn main() -> ExitCode {
-    // Cargo adds options of its own.
+    // Cargo adds an option of its own.
     let names: Vec<String> = std::env::args()
         .skip(1)
-        .filter(|name| !name.starts_with("--"))
+        .filter(|name| name != "--bench")
         .collect();
-    let done = chosen(&names).and_then(|figures| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(measure(&figures))
-    });
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let done = runtime
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(measure(&names)));
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -94,34 +66,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn chosen(names: &[String]) -> Result<Vec<Figure>> {
-    if names.is_empty() {
-        return Ok(FIGURES.to_vec());
-    }
-    let find = |name: &String| FIGURES.iter().find(|figure| figure.0 == name).copied();
-    match names.iter().find(|name| find(name).is_none()) {
-        Some(unknown) => {
-            let known: Vec<String> = FIGURES
-                .iter()
-                .map(|(name, about, _)| format!("  {name:<12} {about}"))
-                .collect();
-            bail!("there is no figure `{unknown}`; there are\n{}", known.join("\n"))
-        }
-        None => Ok(names.iter().filter_map(find).collect()),
-    }
-}
-
-async fn measure(figures: &[Figure]) -> Result<()> {
+/// Each figure in a house of its own.
+async fn measure(names: &[String]) -> Result<()> {
     println!("{}", heading());
-    for (name, _, figure) in figures {
+    for name in names {
         let house = House::build().await?;
         let measured = tokio::select! {
-            measured = figure(&house) => measured,
-            _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+            measured = figure(name, &house) => measured,
+            _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted")),
         };
         // Whatever came of it, nothing is left behind.
         house.close().await?;
-        for row in measured.map_err(|error| error.context(*name))? {
+        for row in measured.with_context(|| name.clone())? {
             println!("{row}");
         }
     }
