@@ -57,6 +57,7 @@ CREATE TABLE runs (
     finished_at BIGINT,
     UNIQUE (repo_id, image, digest, platform, commit_sha, plan_fingerprint, attempt)
 );
+CREATE INDEX runs_of_repo ON runs (repo_id, id);
 CREATE INDEX runs_of_commit ON runs (repo_id, commit_sha, image, platform);
 CREATE INDEX runs_of_delivery ON runs (delivery_id);
 CREATE INDEX runs_finished ON runs (finished_at) WHERE finished_at IS NOT NULL;

@@ -2,12 +2,39 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
-use oci_spec::distribution::Reference;
+use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 /// The registry that a name without one means.
 const DOCKER_HUB: &str = "docker.io";
+
+/// The namespace of a name on Docker Hub without one.
+const LIBRARY: &str = "library";
+
+/// Characters of a path at most.
+const LONGEST_PATH: usize = 255;
+
+/// A registry's host, with or without a port. Of ASCII alone: the tables of Unicode would take megabytes.
+static REGISTRY: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"(?x-u)^ LABEL (\. LABEL)* (:[0-9]+)? $"
+            .replace("LABEL", "[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?")
+            .as_str(),
+    )
+    .expect("the expression is fixed")
+});
+
+/// The repository inside a registry.
+static PATH: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"(?x-u)^ PART (/ PART)* $"
+            .replace("PART", "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*")
+            .as_str(),
+    )
+    .expect("the expression is fixed")
+});
 
 /// A text that is not an image reference, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,26 +75,34 @@ impl FromStr for ImageName {
     type Err = InvalidReference;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let reference: Reference = text
-            .parse()
-            .map_err(|error| InvalidReference(format!("`{}` is no image name: {error}", excerpt(text))))?;
+        let refused = |why: &str| Err(InvalidReference(format!("`{}` {why}", excerpt(text))));
         let has_tag = text
             .rsplit('/')
             .next()
             .is_some_and(|last| last.contains([':', '@']));
         if has_tag {
-            return Err(InvalidReference(format!(
-                "`{}` has a tag or a digest: give the image's name alone",
-                excerpt(text)
-            )));
+            return refused("has a tag or a digest: give the image's name alone");
         }
-        let registry = match reference.registry() {
+        // What stands before the first slash is a registry if no namespace can be called so.
+        let (registry, path) = match text.split_once('/') {
+            Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => (host, path),
+            _ => (DOCKER_HUB, text),
+        };
+        if !REGISTRY.is_match(registry) || !PATH.is_match(path) || path.len() > LONGEST_PATH {
+            return refused("is no image name: invalid reference format");
+        }
+        let registry = match registry {
             "index.docker.io" | "registry-1.docker.io" => DOCKER_HUB,
             other => other,
         };
+        let path = if registry == DOCKER_HUB && !path.contains('/') {
+            format!("{LIBRARY}/{path}")
+        } else {
+            path.to_owned()
+        };
         Ok(Self {
             registry: registry.to_owned(),
-            path: reference.repository().to_owned(),
+            path,
         })
     }
 }
@@ -340,8 +375,29 @@ mod tests {
             "acme/../app",
             "a b",
             "acme//app",
+            "Acme/app",
+            &format!("acme/{}", "a".repeat(251)),
         ] {
             assert!(wrong.parse::<ImageName>().is_err(), "{wrong}");
+        }
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2000))]
+
+        /// Another reader of the same grammar agrees, where it keeps to it: it takes a namespace in capitals,
+        /// and a host with an underscore.
+        #[test]
+        fn names_are_those_of_the_specification(text in "([a-zB0.:_-]{1,6}/){0,3}[a-zB0._-]{1,8}") {
+            let theirs = text.parse::<oci_spec::distribution::Reference>().ok().filter(|theirs| {
+                let capital = theirs.repository().contains(|char: char| char.is_ascii_uppercase());
+                !capital && !theirs.registry().contains('_')
+            });
+            let ours = text.parse::<ImageName>().ok();
+            proptest::prop_assert_eq!(
+                ours.as_ref().map(|ours| (ours.registry(), ours.path())),
+                theirs.as_ref().map(|theirs| (theirs.registry(), theirs.repository()))
+            );
         }
     }
 

@@ -3,11 +3,15 @@
 //! A request is answered after its delivery is durable. Those that arrive while a transaction is being
 //! made durable share the next one, so that the disk is waited for once for all of them.
 
+use std::collections::HashSet;
+
 use tokio::sync::{mpsc, oneshot};
 
+use super::bulk::Bulk;
 use super::db::{Tx, args};
 use super::jobs::{JobKind, NewJob};
 use super::{Store, StoreError};
+use crate::clock::UnixMillis;
 use crate::model::{Decision, DeliveryId, Push, PushId};
 
 /// Deliveries to a transaction.
@@ -51,6 +55,18 @@ pub enum Taken {
     /// The store did not take it.
     Refused,
 }
+
+static DELIVERIES: Bulk = Bulk::new(
+    "INSERT INTO deliveries (id, sender, event, event_id, body, decision, reason, received_at)",
+    8,
+    "ON CONFLICT DO NOTHING RETURNING id",
+);
+
+static PUSHES: Bulk = Bulk::new(
+    "INSERT INTO pushes (id, delivery_id, image, tag, stage, received_at)",
+    6,
+    "",
+);
 
 struct Waiting {
     delivery: NewDelivery,
@@ -126,86 +142,89 @@ fn answer(batch: impl Iterator<Item = (Waiting, Taken)>) {
 }
 
 async fn store_all(store: &Store, batch: &[Waiting]) -> Result<Vec<Taken>, StoreError> {
+    let now = store.clock.now();
     let mut tx = store.db.begin_beside().await?;
-    let mut taken = Vec::with_capacity(batch.len());
-    for one in batch {
-        taken.push(store.take_in(&mut tx, &one.delivery).await?);
+    let taken = take_in(&mut tx, now, batch).await?;
+    let stored = || {
+        batch
+            .iter()
+            .zip(&taken)
+            .filter(|(_, taken)| **taken == Taken::Stored)
+    };
+    let mut jobs = Vec::new();
+    let mut pushes = Vec::new();
+    for (one, _) in stored() {
+        let id = one.delivery.id.to_string();
+        for push in &one.delivery.pushes {
+            let push_id = PushId::new().to_string();
+            // Two pushes of one tag are resolved one after the other, so that the later one wins.
+            jobs.push(NewJob {
+                kind: JobKind::Resolve,
+                subject: push_id.clone(),
+                lane: Some(format!("resolve {}:{}", push.image, push.tag)),
+            });
+            pushes.push(args![
+                push_id,
+                id.as_str(),
+                push.image.to_string(),
+                push.tag.as_str(),
+                "received",
+                now
+            ]);
+        }
+        if one.delivery.acts {
+            jobs.push(NewJob {
+                kind: JobKind::GithubEvent,
+                subject: id,
+                lane: None,
+            });
+        }
     }
+    for (sql, args) in PUSHES.statements(pushes) {
+        tx.execute(sql, args).await?;
+    }
+    store.wake_all(&mut tx, jobs).await?;
     tx.commit().await?;
     Ok(taken)
 }
 
-impl Store {
-    async fn take_in(&self, tx: &mut Tx, delivery: &NewDelivery) -> Result<Taken, StoreError> {
-        let id = delivery.id.to_string();
-        let now = self.clock.now();
-        let added = tx
-            .execute(
-                "INSERT INTO deliveries (id, sender, event, event_id, body, decision, reason, received_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
-                args![
-                    id.as_str(),
-                    delivery.sender,
-                    delivery.event.as_str(),
-                    delivery.event_id.clone(),
-                    delivery.body.as_str(),
-                    delivery.decision.as_str(),
-                    delivery.reason.as_str(),
-                    now
-                ],
-            )
-            .await?;
-        if added == 0 {
-            return Self::first_of(tx, delivery).await.map(Taken::Duplicate);
-        }
-        for push in &delivery.pushes {
-            let push_id = PushId::new().to_string();
-            tx.execute(
-                "INSERT INTO pushes (id, delivery_id, image, tag, stage, received_at)
-                 VALUES ($1, $2, $3, $4, 'received', $5)",
-                args![
-                    push_id.as_str(),
-                    id.as_str(),
-                    push.image.to_string(),
-                    push.tag.as_str(),
-                    now
-                ],
-            )
-            .await?;
-            // Two pushes of one tag are resolved one after the other, so that the later one wins.
-            let lane = Some(format!("resolve {}:{}", push.image, push.tag));
-            self.wake(
-                tx,
-                NewJob {
-                    kind: JobKind::Resolve,
-                    subject: push_id,
-                    lane,
-                },
-            )
-            .await?;
-        }
-        if delivery.acts {
-            self.wake(
-                tx,
-                NewJob {
-                    kind: JobKind::GithubEvent,
-                    subject: id,
-                    lane: None,
-                },
-            )
-            .await?;
-        }
-        Ok(Taken::Stored)
+/// Adds the deliveries, and says of each whether it is new.
+async fn take_in(tx: &mut Tx, now: UnixMillis, batch: &[Waiting]) -> Result<Vec<Taken>, StoreError> {
+    let rows = batch.iter().map(|Waiting { delivery, .. }| {
+        args![
+            delivery.id.to_string(),
+            delivery.sender,
+            delivery.event.as_str(),
+            delivery.event_id.clone(),
+            delivery.body.as_str(),
+            delivery.decision.as_str(),
+            delivery.reason.as_str(),
+            now
+        ]
+    });
+    let mut added = HashSet::new();
+    for (sql, args) in DELIVERIES.statements(rows.collect()) {
+        let ids: Vec<(String,)> = tx.rows(sql, args).await?;
+        added.extend(ids.into_iter().map(|(id,)| id));
     }
+    let mut taken = Vec::with_capacity(batch.len());
+    for Waiting { delivery, .. } in batch {
+        taken.push(if added.contains(&delivery.id.to_string()) {
+            Taken::Stored
+        } else {
+            Taken::Duplicate(first_of(tx, delivery).await?)
+        });
+    }
+    Ok(taken)
+}
 
-    async fn first_of(tx: &mut Tx, delivery: &NewDelivery) -> Result<DeliveryId, StoreError> {
-        let row: Option<(String,)> = tx
-            .row(
-                "SELECT id FROM deliveries WHERE sender = $1 AND event_id = $2",
-                args![delivery.sender, delivery.event_id.clone()],
-            )
-            .await?;
-        row.and_then(|(id,)| id.parse().ok())
-            .ok_or_else(|| StoreError::Corrupt(format!("delivery {} is there and is not", delivery.id)))
-    }
+async fn first_of(tx: &mut Tx, delivery: &NewDelivery) -> Result<DeliveryId, StoreError> {
+    let row: Option<(String,)> = tx
+        .row(
+            "SELECT id FROM deliveries WHERE sender = $1 AND event_id = $2",
+            args![delivery.sender, delivery.event_id.clone()],
+        )
+        .await?;
+    row.and_then(|(id,)| id.parse().ok())
+        .ok_or_else(|| StoreError::Corrupt(format!("delivery {} is there and is not", delivery.id)))
 }

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::bulk::Bulk;
 use super::db::{Tx, args};
 use super::{Store, StoreError};
 use crate::clock::{UnixMillis, millis};
@@ -76,16 +77,18 @@ pub struct QueueDepth {
 }
 
 /// A job that must wait keeps its time; one that is merely postponed is brought forward.
-const WAKE: &str = "
-    INSERT INTO jobs (id, kind, subject, lane, run_at) VALUES ($1, $2, $3, $4, $5)
-    ON CONFLICT (kind, subject) DO UPDATE SET
+static WAKE: Bulk = Bulk::new(
+    "INSERT INTO jobs (id, kind, subject, lane, run_at)",
+    5,
+    "ON CONFLICT (kind, subject) DO UPDATE SET
         again = jobs.owner IS NOT NULL AND jobs.done_at IS NULL,
         run_at = CASE WHEN jobs.done_at IS NULL AND (jobs.owner IS NOT NULL OR jobs.tries + jobs.retries > 0
             OR jobs.run_at < excluded.run_at) THEN jobs.run_at ELSE excluded.run_at END,
         tries = CASE WHEN jobs.done_at IS NULL THEN jobs.tries ELSE 0 END,
         retries = CASE WHEN jobs.done_at IS NULL THEN jobs.retries ELSE 0 END,
         parked = FALSE,
-        done_at = NULL";
+        done_at = NULL",
+);
 
 /// An expired lease still holds its lane: the job that held it is ready itself, and comes first. `$skip` keeps
 /// replicas that look at the same time from waiting for each other's choice.
@@ -366,12 +369,19 @@ impl Store {
     /// Makes sure that the job is done once more from now on: it is made, made ready again, or, if
     /// somebody is at it, done again afterwards. A job that waits for its time goes on waiting.
     pub(super) async fn wake(&self, tx: &mut Tx, job: NewJob) -> Result<(), StoreError> {
-        let id = uuid::Uuid::now_v7().to_string();
-        tx.execute(
-            WAKE,
-            args![id, job.kind.as_str(), job.subject, job.lane, self.clock.now()],
-        )
-        .await
-        .map(drop)
+        self.wake_all(tx, vec![job]).await
+    }
+
+    /// [`Store::wake`] for many jobs, each another.
+    pub(super) async fn wake_all(&self, tx: &mut Tx, jobs: Vec<NewJob>) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let row = |job: NewJob| {
+            let id = uuid::Uuid::now_v7().to_string();
+            args![id, job.kind.as_str(), job.subject, job.lane, now]
+        };
+        for (sql, args) in WAKE.statements(jobs.into_iter().map(row).collect()) {
+            tx.execute(sql, args).await?;
+        }
+        Ok(())
     }
 }

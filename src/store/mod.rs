@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::clock::Clock;
 
 mod admission;
+mod bulk;
 mod db;
 mod deliveries;
 mod error;

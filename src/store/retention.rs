@@ -18,23 +18,32 @@ pub struct Purged {
     pub deliveries: u64,
 }
 
+/// The runs that may go: finished before `$1`, and shown by GitHub.
+macro_rules! forgettable {
+    ($before:literal, $after:literal) => {
+        concat!(
+            $before,
+            "runs WHERE finished_at < $1 AND NOT EXISTS (
+                SELECT 1 FROM checks WHERE run_id = runs.id AND sent < wanted AND parked IS NULL)",
+            $after
+        )
+    };
+}
+
 impl Store {
     /// Forgets runs and deliveries that are older than `retention`. What GitHub still waits for stays.
     pub async fn purge(&self, retention: Duration) -> Result<Purged, StoreError> {
         let now = self.clock.now();
         let before = now - millis(retention);
-        let runs = self
-            .forget(
-                "DELETE FROM runs WHERE finished_at < $1 AND NOT EXISTS (
-                    SELECT 1 FROM checks WHERE run_id = runs.id AND sent < wanted AND parked IS NULL)",
-                args![before],
-            )
-            .await?;
+        // First, and by their runs: to look for those whose run is gone would read every status there is.
         self.forget(
-            "DELETE FROM statuses WHERE NOT EXISTS (SELECT 1 FROM runs WHERE id = statuses.run_id)",
-            args![],
+            forgettable!("DELETE FROM statuses WHERE run_id IN (SELECT id FROM ", ")"),
+            args![before],
         )
         .await?;
+        let runs = self
+            .forget(forgettable!("DELETE FROM ", ""), args![before])
+            .await?;
         let deliveries = self
             .forget(
                 "DELETE FROM deliveries WHERE received_at < $1 AND NOT EXISTS (
