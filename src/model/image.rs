@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// The registry that a name without one means.
 const DOCKER_HUB: &str = "docker.io";
 
+/// Bytes of a system's, an architecture's or a variant's name: real ones have half of that at most.
+const MAX_PLATFORM_PART: usize = 32;
+
 /// A text that is not an image reference, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -35,8 +38,12 @@ impl ImageName {
     }
 
     /// The name as people write it: `docker.io/` left out.
+    ///
+    /// But not where what is left would read as an image of another registry: `docker.io/localhost/app`.
     pub fn short(&self) -> String {
-        if self.registry == DOCKER_HUB {
+        let first = self.path.split('/').next().unwrap_or_default();
+        let reads_as_host = first == "localhost" || first.contains('.');
+        if self.registry == DOCKER_HUB && !reads_as_host {
             self.path.clone()
         } else {
             self.to_string()
@@ -48,9 +55,8 @@ impl FromStr for ImageName {
     type Err = InvalidReference;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let reference: Reference = text
-            .parse()
-            .map_err(|error| InvalidReference(format!("`{}` is no image name: {error}", excerpt(text))))?;
+        let invalid = |error| InvalidReference(format!("`{}` is no image name: {error}", excerpt(text)));
+        let reference: Reference = text.parse().map_err(invalid)?;
         let has_tag = text
             .rsplit('/')
             .next()
@@ -61,13 +67,19 @@ impl FromStr for ImageName {
                 excerpt(text)
             )));
         }
-        let registry = match reference.registry() {
-            "index.docker.io" | "registry-1.docker.io" => DOCKER_HUB,
-            other => other,
+        let registry = match reference.registry().to_ascii_lowercase() {
+            alias if matches!(alias.as_str(), "index.docker.io" | "registry-1.docker.io") => {
+                DOCKER_HUB.to_owned()
+            }
+            host => host,
         };
+        // Read again in its canonical form: by another spelling of the registry, an official image goes
+        // without its namespace, and capitals pass for a host.
+        let canonical = format!("{registry}/{}", reference.repository());
+        let canonical: Reference = canonical.parse().map_err(invalid)?;
         Ok(Self {
-            registry: registry.to_owned(),
-            path: reference.repository().to_owned(),
+            registry: canonical.registry().to_owned(),
+            path: canonical.repository().to_owned(),
         })
     }
 }
@@ -251,8 +263,10 @@ impl FromStr for Platform {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parts: Vec<&str> = text.split('/').collect();
-        let well_formed =
-            |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let well_formed = |part: &&str| {
+            (1..=MAX_PLATFORM_PART).contains(&part.len())
+                && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        };
         match parts.as_slice() {
             [os, architecture, variant @ ..] if variant.len() <= 1 && parts.iter().all(well_formed) => {
                 Ok(Self {
@@ -319,6 +333,22 @@ mod tests {
                 "ghcr.io/acme/team/app",
             ),
             ("localhost:5000/app", "localhost:5000/app", "localhost:5000/app"),
+            (
+                "index.docker.io/busybox",
+                "docker.io/library/busybox",
+                "library/busybox",
+            ),
+            (
+                "registry-1.docker.io/busybox",
+                "docker.io/library/busybox",
+                "library/busybox",
+            ),
+            ("Docker.IO/acme/app", "docker.io/acme/app", "acme/app"),
+            (
+                "docker.io/localhost/app",
+                "docker.io/localhost/app",
+                "docker.io/localhost/app",
+            ),
         ] {
             let name: ImageName = written.parse().unwrap();
             assert_eq!(
@@ -334,6 +364,7 @@ mod tests {
         for wrong in [
             "",
             "Acme/App",
+            "Acme/app",
             "acme/app:v1",
             "acme/app@sha256:00",
             "--flag",
