@@ -8,6 +8,8 @@
 mod app_key;
 mod checks;
 mod error;
+#[doc(hidden)]
+pub mod foreign;
 mod limits;
 mod repos;
 mod statuses;
