@@ -7,6 +7,7 @@
 
 mod architecture;
 mod cli;
+mod corpus;
 mod github;
 mod kill;
 mod registry;
