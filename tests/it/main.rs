@@ -9,6 +9,7 @@ mod architecture;
 mod cli;
 mod corpus;
 mod github;
+mod hostile_bodies;
 mod kill;
 mod registry;
 mod runner;
