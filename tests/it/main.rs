@@ -5,6 +5,7 @@
     reason = "in a test's helpers, too, a failure is to end the test, and what it prints is for who reads it"
 )]
 
+mod advisories;
 mod architecture;
 mod cli;
 mod corpus;
