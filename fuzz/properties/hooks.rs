@@ -31,7 +31,7 @@ pub(super) fn a_push_of_docker_hub_is_of_docker_hub(body: &[u8]) {
     }
     // What was read can be stored as text by any database.
     assert!(parsed.is_err() || !body.contains(&0));
-    if body.starts_with(b"{") && std::str::from_utf8(body).is_ok() {
+    if body.starts_with(b"{") && !body.contains(&0) && std::str::from_utf8(body).is_ok() {
         let form = [b"callback=1&payload=", encoded(body).as_bytes()].concat();
         assert_eq!(Sender::Dockerhub.parse(&form), parsed, "the same in a form");
     }
@@ -47,7 +47,9 @@ pub(super) fn an_event_is_small_and_survives_the_store(input: &[u8]) {
     };
     let stored = serde_json::to_string(&event).unwrap();
     assert_eq!(serde_json::from_str::<GithubEvent>(&stored).unwrap(), event);
-    assert!(!stored.contains("\\u0000") && stored.len() <= 1_500 + body.len());
+    // A backslash of its own is written twice.
+    assert!(!stored.replace("\\\\", "").contains("\\u0000"));
+    assert!(stored.len() <= 1_500 + body.len());
     if let GithubEvent::Other { event, action } = &event {
         assert_sentence(event, 320);
         assert_sentence(action.as_deref().unwrap_or_default(), 320);

@@ -42,7 +42,8 @@ pub(super) fn a_log_is_bounded_and_the_same_in_any_pieces(input: &[u8]) {
     }
 }
 
-/// `3 abc` is `abcabcabc`; what has no number stands once. Never more than eight mebibytes.
+/// `3 abc` is `abcabcabc`; what has no number stands once. Never more than six mebibytes, nor so many
+/// repetitions that the fuzzer does little else.
 fn repeated(input: &[u8]) -> Vec<u8> {
     let mut output = Vec::new();
     for entry in input.split_inclusive(|byte| *byte == b'\n') {
@@ -52,8 +53,8 @@ fn repeated(input: &[u8]) -> Vec<u8> {
             .map_or(0, |space| space + 1);
         let count: Option<usize> = text(&entry[..text_at]).trim().parse().ok();
         let piece = if count.is_some() { &entry[text_at..] } else { entry };
-        let room = (8 << 20) - output.len();
-        let times = count.unwrap_or(1).min(room / piece.len().max(1));
+        let room = (6 << 20) - output.len();
+        let times = count.unwrap_or(1).min(50_000).min(room / piece.len().max(1));
         output.extend(piece.repeat(times));
     }
     output
