@@ -188,7 +188,7 @@ fn permission_note(answer: &Answer) -> String {
 }
 
 /// The beginning of what GitHub said, on one line.
-fn excerpt(said: &str) -> String {
+pub(super) fn excerpt(said: &str) -> String {
     let one_line = said.split_whitespace().collect::<Vec<_>>().join(" ");
     one_line
         .chars()

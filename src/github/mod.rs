@@ -9,6 +9,8 @@ mod app;
 mod app_key;
 mod checks;
 mod error;
+#[doc(hidden)]
+pub mod foreign;
 mod limits;
 mod repos;
 mod statuses;

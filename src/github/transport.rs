@@ -130,7 +130,7 @@ async fn exchange(crab: &Octocrab, request: &Request, path: &str) -> Result<Answ
 }
 
 /// Where a redirect points, if that is below the API's own address.
-fn redirect(api: &Url, answer: &Answer) -> Option<String> {
+pub(super) fn redirect(api: &Url, answer: &Answer) -> Option<String> {
     let follows = matches!(answer.status.as_u16(), 301 | 302 | 307 | 308);
     let location = answer.headers.get(http::header::LOCATION).filter(|_| follows)?;
     let target = api.join(location.to_str().ok()?).ok()?;
@@ -138,6 +138,9 @@ fn redirect(api: &Url, answer: &Answer) -> Option<String> {
         return None;
     }
     let path = target.path().strip_prefix(api.path().trim_end_matches('/'))?;
+    if !path.starts_with('/') {
+        return None;
+    }
     let query = target.query().map(|query| format!("?{query}"));
     Some(format!("{path}{}", query.unwrap_or_default()))
 }
@@ -187,6 +190,11 @@ mod tests {
             None
         );
         assert_eq!(redirected(api, "https://ghe.example.org/elsewhere"), None);
+        // What is left of it would be read as a host's name.
+        assert_eq!(
+            redirected(api, "https://ghe.example.org/api/v3evil.example.org"),
+            None
+        );
         assert_eq!(
             redirected("https://api.github.com", "/repositories/7").as_deref(),
             Some("/repositories/7")

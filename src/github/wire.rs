@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::error::GithubError;
+use super::error::{GithubError, excerpt};
 use super::transport::{Answer, Request};
 use crate::model::{
     CheckState, CommitSha, Conclusion, InstallationId, Progress, RepoId, RepoName, StatusState, StatusValue,
@@ -206,7 +206,7 @@ pub(super) fn read<T: DeserializeOwned>(request: &Request, answer: &Answer) -> R
         // The error's own words may quote the body, and the body may be a token.
         let why = format!(
             "{request}: the answer is not what GitHub documents, at `{}`",
-            error.path()
+            excerpt(&error.path().to_string())
         );
         GithubError::no_answer(request, &why)
     })

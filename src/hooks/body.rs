@@ -13,7 +13,7 @@ const MAX_MESSAGE: usize = 200;
 /// A body that is not what its sender sends.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadBody {
-    /// Not UTF-8.
+    /// Not UTF-8, or with a NUL, which no database stores in a text.
     #[error("the body is not UTF-8 text")]
     NotText,
     /// Neither a JSON object nor a form with one in its `payload` field.
@@ -41,7 +41,10 @@ impl BadBody {
 
 /// Reads `body`, whatever content type it came with.
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, BadBody> {
-    let text = std::str::from_utf8(body).map_err(|_| BadBody::NotText)?;
+    let text = std::str::from_utf8(body)
+        .ok()
+        .filter(|text| !text.contains('\0'))
+        .ok_or(BadBody::NotText)?;
     let json = json_text(text)?;
     let mut deserializer = serde_json::Deserializer::from_str(&json);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {

@@ -36,6 +36,9 @@ static PATH: LazyLock<Regex> = LazyLock::new(|| {
     .expect("the expression is fixed")
 });
 
+/// Bytes of a system's, an architecture's or a variant's name: real ones have half of that at most.
+const MAX_PLATFORM_PART: usize = 32;
+
 /// A text that is not an image reference, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -62,8 +65,12 @@ impl ImageName {
     }
 
     /// The name as people write it: `docker.io/` left out.
+    ///
+    /// But not where what is left would read as an image of another registry: `docker.io/localhost/app`.
     pub fn short(&self) -> String {
-        if self.registry == DOCKER_HUB {
+        let first = self.path.split('/').next().unwrap_or_default();
+        let reads_as_host = first == "localhost" || first.contains('.');
+        if self.registry == DOCKER_HUB && !reads_as_host {
             self.path.clone()
         } else {
             self.to_string()
@@ -85,25 +92,24 @@ impl FromStr for ImageName {
         }
         // What stands before the first slash is a registry if no namespace can be called so.
         let (registry, path) = match text.split_once('/') {
-            Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => (host, path),
-            _ => (DOCKER_HUB, text),
+            Some((host, path)) if host.contains(['.', ':']) || host.eq_ignore_ascii_case("localhost") => {
+                (host.to_ascii_lowercase(), path)
+            }
+            _ => (DOCKER_HUB.to_owned(), text),
         };
-        if !REGISTRY.is_match(registry) || !PATH.is_match(path) || path.len() > LONGEST_PATH {
+        if !REGISTRY.is_match(&registry) || !PATH.is_match(path) || path.len() > LONGEST_PATH {
             return refused("is no image name: invalid reference format");
         }
-        let registry = match registry {
-            "index.docker.io" | "registry-1.docker.io" => DOCKER_HUB,
-            other => other,
+        let registry = match registry.as_str() {
+            "index.docker.io" | "registry-1.docker.io" => DOCKER_HUB.to_owned(),
+            _ => registry,
         };
         let path = if registry == DOCKER_HUB && !path.contains('/') {
             format!("{LIBRARY}/{path}")
         } else {
             path.to_owned()
         };
-        Ok(Self {
-            registry: registry.to_owned(),
-            path,
-        })
+        Ok(Self { registry, path })
     }
 }
 
@@ -286,8 +292,10 @@ impl FromStr for Platform {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parts: Vec<&str> = text.split('/').collect();
-        let well_formed =
-            |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let well_formed = |part: &&str| {
+            (1..=MAX_PLATFORM_PART).contains(&part.len())
+                && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        };
         match parts.as_slice() {
             [os, architecture, variant @ ..] if variant.len() <= 1 && parts.iter().all(well_formed) => {
                 Ok(Self {
@@ -354,6 +362,22 @@ mod tests {
                 "ghcr.io/acme/team/app",
             ),
             ("localhost:5000/app", "localhost:5000/app", "localhost:5000/app"),
+            (
+                "index.docker.io/busybox",
+                "docker.io/library/busybox",
+                "library/busybox",
+            ),
+            (
+                "registry-1.docker.io/busybox",
+                "docker.io/library/busybox",
+                "library/busybox",
+            ),
+            ("Docker.IO/acme/app", "docker.io/acme/app", "acme/app"),
+            (
+                "docker.io/localhost/app",
+                "docker.io/localhost/app",
+                "docker.io/localhost/app",
+            ),
         ] {
             let name: ImageName = written.parse().unwrap();
             assert_eq!(
@@ -369,6 +393,7 @@ mod tests {
         for wrong in [
             "",
             "Acme/App",
+            "Acme/app",
             "acme/app:v1",
             "acme/app@sha256:00",
             "--flag",

@@ -19,7 +19,7 @@ pub use cached_image::CachedImage;
 pub use claim::{Claim, Fate, JudgedClaim, Place};
 pub use commit::{CommitSha, InvalidCommitSha};
 pub use evidence::{Binding, Evidence, Source};
-pub use id::{DeliveryId, PushId, RunId};
+pub use id::{DeliveryId, InvalidId, PushId, RunId};
 pub use image::{Digest, ImageName, InvalidReference, Platform, Tag};
 pub use plan::{Limits, Network, Plan, Profile, Step, StepKind};
 pub use push::{Decision, Ignored, Push};

@@ -182,7 +182,7 @@ async fn fetch_token(
     }
 }
 
-fn token_of(body: &[u8]) -> Option<(HeaderValue, Duration)> {
+pub(super) fn token_of(body: &[u8]) -> Option<(HeaderValue, Duration)> {
     let answer: TokenAnswer = serde_json::from_slice(body).ok()?;
     let token = answer
         .token

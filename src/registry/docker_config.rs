@@ -90,7 +90,7 @@ impl DockerConfig {
         })
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let file: File = serde_json::from_str(text).ok()?;
         let mut config = Self {
             has_store: file.store.is_some_and(|store| !store.is_empty()),

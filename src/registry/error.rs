@@ -176,7 +176,7 @@ impl RegistryError {
 }
 
 /// `Retry-After` in seconds, or Docker Hub's older `X-Retry-After` as a Unix time.
-fn retry_after(headers: &HeaderMap, now_seconds: i64) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap, now_seconds: i64) -> Option<Duration> {
     let number = |name: &str| -> Option<i64> { headers.get(name)?.to_str().ok()?.trim().parse().ok() };
     let seconds = number(header::RETRY_AFTER.as_str())
         .or_else(|| Some(number("x-retry-after")?.saturating_sub(now_seconds)))?;

@@ -11,6 +11,8 @@ mod client;
 mod credentials;
 mod docker_config;
 mod error;
+#[doc(hidden)]
+pub mod foreign;
 mod manifest;
 mod place;
 mod reader;

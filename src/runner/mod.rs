@@ -10,6 +10,8 @@ mod cause;
 mod container;
 mod engine;
 mod error;
+#[doc(hidden)]
+pub mod foreign;
 mod image;
 mod labels;
 mod log;

@@ -1,15 +1,15 @@
 //! The JSON of runs and deliveries, as `openapi.json` describes it.
 
 use axum::Json;
-use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::extract::{FromRequestParts, Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::App;
 use super::problem::Problem;
 use super::viewer::{Viewer, visible_run};
+use super::{App, Path};
 use crate::clock::{UnixMillis, timestamp};
 use crate::model::{DeliveryId, JudgedClaim, RunId, StepResult};
 use crate::store::{DeliverySummary, PushRecord, Run, RunEvent, RunFilter, RunTag};

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
-use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
 
 /// Why a body was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,13 +32,26 @@ pub enum BodyError {
 /// announced is read up to the limit and no further.
 pub async fn read_body(body: Body, max_bytes: usize, deadline: Duration) -> Result<Bytes, BodyError> {
     let announced = body.size_hint().lower();
-    if usize::try_from(announced).map_or(true, |announced| announced > max_bytes) {
-        return Err(BodyError::TooLarge { max_bytes });
+    let announced = usize::try_from(announced)
+        .ok()
+        .filter(|announced| *announced <= max_bytes)
+        .ok_or(BodyError::TooLarge { max_bytes })?;
+    tokio::time::timeout(deadline, collect(body, announced, max_bytes))
+        .await
+        .unwrap_or(Err(BodyError::TooSlow { deadline }))
+}
+
+/// In one piece from the start, so that no second one is needed to put it together.
+async fn collect(mut body: Body, announced: usize, max_bytes: usize) -> Result<Bytes, BodyError> {
+    let mut whole = BytesMut::with_capacity(announced);
+    while let Some(frame) = body.frame().await {
+        let Ok(piece) = frame.map_err(|_| BodyError::Broken)?.into_data() else {
+            continue;
+        };
+        if piece.len() > max_bytes - whole.len() {
+            return Err(BodyError::TooLarge { max_bytes });
+        }
+        whole.extend_from_slice(&piece);
     }
-    match tokio::time::timeout(deadline, Limited::new(body, max_bytes).collect()).await {
-        Err(_) => Err(BodyError::TooSlow { deadline }),
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge { max_bytes }),
-        Ok(Err(_)) => Err(BodyError::Broken),
-    }
+    Ok(whole.freeze())
 }

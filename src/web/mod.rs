@@ -16,6 +16,7 @@ mod viewer;
 
 use std::sync::Arc;
 
+use axum::extract::FromRequestParts;
 use secrecy::SecretString;
 use tokio::sync::watch;
 
@@ -58,3 +59,8 @@ pub struct Parts {
 }
 
 type App = Arc<Parts>;
+
+/// What stands in an address, in the place of its names.
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Path), rejection(problem::Problem))]
+struct Path<T>(T);

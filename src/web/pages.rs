@@ -1,14 +1,14 @@
 //! Pages: plain HTML, complete without a script.
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 
-use super::App;
 use super::problem::Problem;
 use super::viewer::{Viewer, key_cookie, visible_run};
+use super::{App, Path};
 use crate::clock::{UnixMillis, timestamp};
 use crate::model::{Elapsed, JudgedClaim, Outcome, Source, StepResult};
 use crate::report::{

@@ -1,7 +1,7 @@
 //! Answers that say no: a status and a sentence, as JSON.
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
@@ -80,6 +80,13 @@ impl From<BodyError> for Problem {
 impl From<QueryRejection> for Problem {
     fn from(error: QueryRejection) -> Self {
         Self::bad(error.body_text())
+    }
+}
+
+impl From<PathRejection> for Problem {
+    /// No address of ours holds what is not text.
+    fn from(_: PathRejection) -> Self {
+        Self::not_found()
     }
 }
 

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 
 use super::problem::Problem;
-use super::{App, read_body};
+use super::{App, Path, read_body};
 use crate::hooks::{Parsed, Sender};
 use crate::metrics::Answer;
 use crate::model::{Decision, DeliveryId, Push};

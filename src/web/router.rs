@@ -21,8 +21,9 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; c
 /// What the world reaches.
 pub fn public(app: App) -> Router {
     let ready = get(health::ready).with_state(Readiness::new(app.clone()));
+    let from_github = post(github_hook::receive).with_state(github_hook::Door::new(app.clone()));
     let router = Router::new()
-        .route("/hooks/github", post(github_hook::receive))
+        .route("/hooks/github", from_github)
         .route("/hooks/{sender}/{token}", post(registry_hook::receive))
         .route(
             "/dockerhub-webhook/{token}",

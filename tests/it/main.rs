@@ -5,11 +5,14 @@
     reason = "in a test's helpers, too, a failure is to end the test, and what it prints is for who reads it"
 )]
 
+mod advisories;
 mod architecture;
 mod chaos;
 mod cli;
+mod corpus;
 mod faults;
 mod github;
+mod hostile_bodies;
 mod hostile_images;
 mod kill;
 mod registry;

@@ -126,6 +126,7 @@ fn what_is_no_body_at_all_is_refused() {
             "the body is not JSON: it is not an object",
         ),
         (b"{\"push_data\": \"\xff\"}", "the body is not UTF-8 text"),
+        (b"payload=%7B%7D&more=\0", "the body is not UTF-8 text"),
         (
             b"payload=%7B%7D&payload=%7B%7D",
             "the form has `payload` more than once",

@@ -22,8 +22,16 @@ pub fn collect(image: &ImageDetails) -> Vec<Claim> {
     found.into_iter().flatten().collect()
 }
 
-/// A claim's text: trimmed, and absent if it is empty or too long to mean anything.
+/// A claim's text: trimmed, and absent if it is empty or too long to mean anything. Control characters
+/// are shown as what they are: nothing that a database would refuse, or a commit could be made of.
 fn text(value: Option<&String>) -> Option<String> {
-    let value = value?.trim();
-    (!value.is_empty() && value.len() <= MAX_TEXT).then(|| value.to_owned())
+    let shown = |char: char| {
+        if char.is_control() {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            char
+        }
+    };
+    let text: String = value?.trim().chars().map(shown).collect();
+    (!text.is_empty() && text.len() <= MAX_TEXT).then_some(text)
 }

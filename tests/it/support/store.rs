@@ -1,5 +1,6 @@
 //! A store that goes away with its test, on either engine, and what to put into it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use hubcheck::clock::Clock;
@@ -77,6 +78,12 @@ impl Shelf {
             url,
             _place: place,
         }
+    }
+
+    /// Where the file of a store on SQLite lies.
+    pub(crate) fn folder(&self) -> &Path {
+        let file = self.url.strip_prefix("sqlite://").expect("it is a file");
+        Path::new(file).parent().unwrap()
     }
 
     /// The same store as another process would have it.
