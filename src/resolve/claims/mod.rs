@@ -22,16 +22,15 @@ pub fn collect(image: &ImageDetails) -> Vec<Claim> {
     found.into_iter().flatten().collect()
 }
 
-/// A claim's text: trimmed, and absent if it is empty or too long to mean anything. Control characters
-/// are shown as what they are: nothing that a database would refuse, or a commit could be made of.
+/// A claim's text: trimmed, and absent if it is empty or too long to mean anything. Of one with control characters
+/// what a terminal would show is left, with a mark at its end: nothing that a database would refuse, or that could
+/// pass for a commit.
 fn text(value: Option<&String>) -> Option<String> {
-    let shown = |char: char| {
-        if char.is_control() {
-            char::REPLACEMENT_CHARACTER
-        } else {
-            char
-        }
-    };
-    let text: String = value?.trim().chars().map(shown).collect();
-    (!text.is_empty() && text.len() <= MAX_TEXT).then_some(text)
+    let value = value?.trim();
+    let mut text = strip_ansi_escapes::strip_str(value);
+    text.retain(|char| !char.is_control());
+    if text != value {
+        text.push(char::REPLACEMENT_CHARACTER);
+    }
+    (!text.is_empty() && value.len() <= MAX_TEXT).then_some(text)
 }
