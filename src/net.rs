@@ -1,36 +1,78 @@
 //! What all our HTTP clients have in common, whomever they speak to.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use reqwest::{Certificate, Client, ClientBuilder};
+use reqwest::{Client, ClientBuilder};
+use rustls::ClientConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls_platform_verifier::Verifier;
 
 use crate::config;
 
-/// The file of `[net] ca_file` cannot be used.
+/// Servers' certificates cannot be checked.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot use {} for [net] ca_file: {reason}", path.display())]
-pub struct CaFileError {
-    path: PathBuf,
-    reason: String,
+pub enum TrustError {
+    /// The file of `[net] ca_file` cannot be used.
+    #[error("cannot use {} for [net] ca_file: {reason}", path.display())]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The system has no certificates, or none that can be read.
+    #[error("cannot use the system's certificates: {0}; install the package ca-certificates")]
+    System(rustls::Error),
 }
 
 /// A client that trusts the operator's certificates beside the system's. Proxies come from the
 /// environment; time limits and redirects are for the caller to set.
-pub fn client_builder(net: &config::Net) -> Result<ClientBuilder, CaFileError> {
-    let roots = net.ca_file.as_deref().map_or(Ok(Vec::new()), certificates)?;
+pub fn client_builder(net: &config::Net) -> Result<ClientBuilder, TrustError> {
     Ok(Client::builder()
         .user_agent(concat!("hubcheck/", env!("CARGO_PKG_VERSION")))
-        .tls_certs_merge(roots))
+        .tls_backend_preconfigured(trust(net.ca_file.as_deref())?))
 }
 
-fn certificates(path: &Path) -> Result<Vec<Certificate>, CaFileError> {
-    let unusable = |reason: String| CaFileError {
+/// How servers are checked. What was made last is used again: the system has hundreds of certificates, and to read
+/// them takes longer than all the rest of a start.
+fn trust(ca_file: Option<&Path>) -> Result<ClientConfig, TrustError> {
+    static MADE: Mutex<Option<(Option<PathBuf>, ClientConfig)>> = Mutex::new(None);
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*made {
+        Some((file, trust)) if file.as_deref() == ca_file => Ok(trust.clone()),
+        _ => {
+            let trust = make_trust(ca_file)?;
+            *made = Some((ca_file.map(Path::to_owned), trust.clone()));
+            Ok(trust)
+        }
+    }
+}
+
+fn make_trust(ca_file: Option<&Path>) -> Result<ClientConfig, TrustError> {
+    let roots = ca_file.map_or(Ok(Vec::new()), certificates)?;
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let verifier = Verifier::new_with_extra_roots(roots, provider.clone()).map_err(TrustError::System)?;
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(TrustError::System)?
+        // The platform's verifier is what reqwest itself would use.
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth())
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
+    let unusable = |reason: String| TrustError::CaFile {
         path: path.to_owned(),
         reason,
     };
     let pem = std::fs::read(path)
         .map_err(|error| unusable(format!("{error}; check the path, and that this user may read it")))?;
-    let certificates = Certificate::from_pem_bundle(&pem)
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<_, _>>()
         .map_err(|_| unusable("a certificate in it is damaged: it must be PEM".to_owned()))?;
     if certificates.is_empty() {
         return Err(unusable(

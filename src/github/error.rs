@@ -10,7 +10,7 @@ use super::limits;
 use super::transport::{Answer, Request};
 use super::wire;
 use crate::model::RepoName;
-use crate::net::CaFileError;
+use crate::net::TrustError;
 
 /// Letters of a message of GitHub that are kept.
 const EXCERPT: usize = 300;
@@ -44,7 +44,7 @@ pub enum SetupError {
     ApiUrl(String),
     /// The operator's certificates cannot be used.
     #[error(transparent)]
-    CaFile(#[from] CaFileError),
+    CaFile(#[from] TrustError),
     /// TLS cannot be set up on this machine.
     #[error("the client for GitHub cannot be made: {0}")]
     Client(String),
