@@ -259,6 +259,11 @@ impl Outbox {
         );
     }
 
+    /// Waits until the paper's run meets the trouble that it waits for: its patience is counted from then on.
+    pub(crate) async fn troubled(&self, paper: &Paper) {
+        self.noted(paper, "cannot reach the Docker Engine").await;
+    }
+
     /// The database itself, for what the store would never do.
     pub(crate) async fn database(&self) -> &SqlitePool {
         let open = || async { SqlitePool::connect(&self.config.store).await.unwrap() };

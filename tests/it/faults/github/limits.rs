@@ -51,6 +51,7 @@ async fn a_clock_that_jumps_is_corrected_by_githubs_own() {
     let paper = outbox.waiting().await;
     outbox.open().await;
     outbox.seen(|_| outbox.status(&paper)).await;
+    outbox.troubled(&paper).await;
     // Two hours at once, and a new token is needed: the App's own is dated by the wrong clock.
     outbox.github.revoke_tokens();
     outbox.pass(Duration::from_hours(2));

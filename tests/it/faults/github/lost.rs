@@ -59,6 +59,7 @@ async fn an_update_whose_outcome_is_not_known_is_repeated_until_it_stands() {
     outbox.open().await;
     for paper in &papers {
         outbox.seen(|_| outbox.check(paper)).await;
+        outbox.troubled(paper).await;
     }
     outbox.done().await;
     for trouble in troubles() {

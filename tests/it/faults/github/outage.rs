@@ -39,6 +39,9 @@ async fn after_an_outage_of_hours_only_the_latest_state_of_each_is_sent() {
     outbox.open().await;
     outbox.put_off().await;
     // The runs go on without GitHub: they wait for the Engine, and end as trouble.
+    for paper in &papers {
+        outbox.troubled(paper).await;
+    }
     outbox.pass(Duration::from_hours(3));
     for paper in &papers {
         outbox.noted(paper, "Finished").await;
@@ -69,6 +72,7 @@ async fn a_check_that_was_left_pending_is_finished_by_the_next_start() {
     let pending = outbox.seen(|_| outbox.check(&paper)).await;
     outbox.seen(|_| outbox.status(&paper)).await;
     outbox.done().await;
+    outbox.troubled(&paper).await;
     assert_eq!(pending.status, "in_progress");
     outbox.shut().await;
 

@@ -101,6 +101,7 @@ async fn a_renamed_repository_is_followed_and_its_new_name_kept() {
     outbox.open().await;
     outbox.shown(&paper).await;
     outbox.seen(|_| outbox.check(&pending)).await;
+    outbox.troubled(&pending).await;
     let run = outbox.store().run(paper.run).await.unwrap().unwrap();
     assert_eq!(run.source.repo.name, renamed);
     outbox.pass(Duration::from_hours(2));
@@ -174,6 +175,7 @@ async fn a_report_that_is_too_long_lands_in_one_line() {
     let (judged, waiting) = (outbox.judged().await, outbox.waiting().await);
     outbox.open().await;
     outbox.seen(|_| outbox.check(&waiting)).await;
+    outbox.troubled(&waiting).await;
     outbox.shut().await;
 
     let too_long = refusal(422, "Only 65535 characters are allowed; 70000 were supplied.");
