@@ -275,6 +275,37 @@ fn files_stay_small() {
     }
 }
 
+#[test]
+fn every_test_that_the_table_of_faults_names_exists() {
+    let table = fs::read_to_string(root().join("docs/faults.md")).unwrap();
+    let named = Regex::new("`([a-z0-9_]{16,})`").unwrap();
+    let mut tests = String::new();
+    for folder in ["tests/it", "src"] {
+        collect(&root().join(folder), &mut tests);
+    }
+    let mut count = 0;
+    for (_, [name]) in named.captures_iter(&table).map(|found| found.extract()) {
+        assert!(
+            tests.contains(&format!("fn {name}(")),
+            "there is no test `{name}`"
+        );
+        count += 1;
+    }
+    assert!(count > 70, "the table was not read: {count}");
+}
+
+/// The text of all sources below a folder.
+fn collect(folder: &Path, text: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, text);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            *text += &fs::read_to_string(path).unwrap();
+        }
+    }
+}
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

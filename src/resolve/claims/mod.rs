@@ -27,7 +27,9 @@ pub fn collect(image: &ImageDetails) -> Vec<Claim> {
 /// pass for a commit.
 fn text(value: Option<&String>) -> Option<String> {
     let value = value?.trim();
-    let mut text = strip_ansi_escapes::strip_str(value);
+    // A carriage return writes over what stands before it.
+    let shown = value.rsplit('\r').next().unwrap_or_default();
+    let mut text = strip_ansi_escapes::strip_str(shown);
     text.retain(|char| !char.is_control());
     if text != value {
         text.push(char::REPLACEMENT_CHARACTER);

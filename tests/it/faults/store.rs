@@ -22,7 +22,7 @@ use crate::support::web::House;
 const TODAY: &str = include_str!("../../../fixtures/dockerhub/today.json");
 
 /// How long a store may take to be itself again.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Until a webhook is answered 202 again.
 async fn recovered(house: &House) {
@@ -40,7 +40,7 @@ async fn recovered(house: &House) {
 async fn database_locked_by_another_program_is_503_and_pages_are_shown_all_the_same() {
     let shelf = Shelf::on_sqlite().await;
     let file = shelf.url.trim_start_matches("sqlite://").to_owned();
-    let house = House::over(shelf).await;
+    let house = House::over(shelf);
     let mut other = SqliteConnection::connect(&file).await.unwrap();
     other.execute("BEGIN IMMEDIATE").await.unwrap();
     let refused = house.post(&house.hook(), TODAY).await;
@@ -59,7 +59,7 @@ async fn database_locked_by_another_program_is_503_and_pages_are_shown_all_the_s
 async fn database_server_away_is_503_and_taken_up_again_when_it_is_back() {
     let mut server = Server::start().await;
     let database = Database::on(&server.url).await;
-    let house = House::over(Shelf::at(&database.url).await).await;
+    let house = House::over(Shelf::at(&database.url).await);
     assert_eq!(
         house.post(&house.hook(), TODAY).await.status,
         StatusCode::ACCEPTED
@@ -79,7 +79,7 @@ async fn database_server_that_falls_silent_is_503_in_bounded_time_and_taken_up_a
     let wire = Chaos::before_url(&database.url);
     let url: url::Url = database.url.parse().unwrap();
     let through = format!("postgres://hubcheck@{}{}", wire.address(), url.path());
-    let house = House::over(Shelf::at(&through).await).await;
+    let house = House::over(Shelf::at(&through).await);
     assert_eq!(
         house.post(&house.hook(), TODAY).await.status,
         StatusCode::ACCEPTED

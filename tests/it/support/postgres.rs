@@ -26,15 +26,13 @@ pub(crate) struct Database {
 impl Database {
     /// On the server of all tests. Without one, as when a test is run by hand, on one of its own.
     pub(crate) async fn create() -> Self {
-        match std::env::var(SHARED) {
-            Ok(server) => Self::on(&server).await,
-            Err(_) => {
-                let own = Server::start().await;
-                let mut database = Self::on(&own.url).await;
-                database.own = Some(own);
-                database
-            }
+        if let Ok(server) = std::env::var(SHARED) {
+            return Self::on(&server).await;
         }
+        let own = Server::start().await;
+        let mut database = Self::on(&own.url).await;
+        database.own = Some(own);
+        database
     }
 
     /// On a server: `postgres://USER@HOST:PORT`.

@@ -84,11 +84,11 @@ impl Answer {
 
 impl House {
     pub(crate) async fn open() -> Self {
-        Self::over(Shelf::on_sqlite().await).await
+        Self::over(Shelf::on_sqlite().await)
     }
 
     /// Over a store of the test's choice.
-    pub(crate) async fn over(shelf: Shelf) -> Self {
+    pub(crate) fn over(shelf: Shelf) -> Self {
         let secret = |text: &str| SecretString::from(text);
         let hook_keys = HookKeys::new(
             &[secret("hooks")],
