@@ -98,13 +98,15 @@ CREATE TABLE pushes (
     resolved_at BIGINT,
     -- Since when something stands in its way.
     waits_since BIGINT,
+    -- When it is to be looked at next.
+    due_at BIGINT NOT NULL,
     stage TEXT NOT NULL,
     reason TEXT,
     run_id TEXT,
     received_at BIGINT NOT NULL
 );
 CREATE INDEX pushes_of_delivery ON pushes (delivery_id);
-CREATE INDEX pushes_of_image ON pushes (image, received_at);
+CREATE INDEX pushes_open ON pushes (image, tag, due_at) WHERE stage = 'received';
 
 -- What GitHub should show for a run: `wanted` rises with every change, `sent` follows it.
 CREATE TABLE checks (
@@ -147,13 +149,11 @@ CREATE TABLE statuses (
 CREATE INDEX statuses_due ON statuses (installation_id) WHERE sent < wanted AND parked IS NULL;
 CREATE INDEX statuses_of_run ON statuses (run_id);
 
--- The queue.
+-- The queue. What must not overlap is one job: one for a tag, for a run, for an installation.
 CREATE TABLE jobs (
     id TEXT NOT NULL PRIMARY KEY,
     kind TEXT NOT NULL,
     subject TEXT NOT NULL,
-    -- Jobs that share a lane never overlap.
-    lane TEXT,
     -- The fencing token: rises with every claim, never falls.
     attempts BIGINT NOT NULL DEFAULT 0,
     -- Claims since the job last got anywhere: bounded.
@@ -171,7 +171,6 @@ CREATE TABLE jobs (
     UNIQUE (kind, subject)
 );
 CREATE INDEX jobs_ready ON jobs (kind, run_at, id) WHERE done_at IS NULL;
-CREATE UNIQUE INDEX jobs_lane ON jobs (lane) WHERE owner IS NOT NULL AND done_at IS NULL;
 CREATE INDEX jobs_done ON jobs (done_at) WHERE done_at IS NOT NULL;
 
 -- Images that an Engine, by its own id, holds because of us.

@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Pipeline;
-use super::retry::{pause, settling};
+use super::retry::{pause_after, settling};
 use super::worker::JobError;
 use crate::clock::{UnixMillis, millis};
-use crate::model::{Claim, Digest, Evidence, Fate, JudgedClaim, Outcome, Verdict};
+use crate::model::{Claim, Digest, Evidence, Fate, ImageName, JudgedClaim, Outcome, Tag, Verdict};
 use crate::plan;
 use crate::registry::ImageDetails;
 use crate::report::status_context;
 use crate::resolve::{Patience, Setback};
 use crate::runner::EngineError;
-use crate::store::{Admission, Lease, NewRun, PushRecord, PushStage};
+use crate::store::{Admission, Lease, NewRun, OpenPushes, PushEnd, PushStage, PushWait};
 
 impl From<EngineError> for Setback {
     fn from(error: EngineError) -> Self {
@@ -27,77 +27,75 @@ impl From<EngineError> for Setback {
 
 impl Pipeline {
     pub(super) async fn resolve(self: &Arc<Self>, lease: &Lease) -> Result<(), JobError> {
-        let push = self.push_of(lease).await?;
-        match self.new_run(&push).await? {
-            Ok(new) => {
-                let admission = self.store().admit(lease, push.id, &new).await?;
-                tracing::info!(push.id = %push.id, image = %push.image, tag = %push.tag, ?admission, "a push led to a commit");
-                if let Admission::Made { superseded, .. } | Admission::Joined { superseded, .. } = admission {
-                    for run in superseded {
-                        self.stop_executing(run);
-                    }
-                }
-                Ok(())
-            }
-            Err(setback) => self.set_back(lease, &push, setback).await,
-        }
-    }
-
-    pub(super) async fn give_up_push(&self, lease: &Lease, why: &str) -> Result<(), JobError> {
-        let push = self.push_of(lease).await?;
-        Ok(self
-            .store()
-            .end_push(lease, push.id, PushStage::Failed, why)
-            .await?)
-    }
-
-    async fn push_of(&self, lease: &Lease) -> Result<PushRecord, JobError> {
-        let id = lease
-            .subject
-            .parse()
-            .map_err(|_| JobError::Nonsense(format!("`{}` is no push", lease.subject)))?;
-        self.store()
-            .push(id)
-            .await?
-            .ok_or_else(|| JobError::Nonsense(format!("there is no push {id}")))
-    }
-
-    /// The outer error is ours, the inner one the push's.
-    async fn new_run(self: &Arc<Self>, push: &PushRecord) -> Result<Result<NewRun, Setback>, JobError> {
-        let (digest, seen_at) = match self.digest_of(push).await? {
-            Ok(resolved) => resolved,
-            Err(setback) => return Ok(Err(setback)),
+        let Some(mut pushes) = self.store().open_pushes(lease).await? else {
+            return Ok(self.store().complete(lease).await?);
         };
-        Ok(self.trace(push, &digest, seen_at).await)
+        let (digest, seen_at) = match self.meaning(lease, &mut pushes).await? {
+            Ok(meaning) => meaning,
+            Err(setback) => return self.set_back(lease, &pushes, setback).await,
+        };
+        let (image, tag) = (&pushes.image, &pushes.tag);
+        let new = match self.trace(image, tag, &digest, seen_at).await {
+            Ok(new) => new,
+            Err(setback) => return self.set_back(lease, &pushes, setback).await,
+        };
+        let admission = self.store().admit(lease, &pushes, &new).await?;
+        tracing::info!(push.id = %pushes.first(), %image, %tag, ?admission, "a push led to a commit");
+        if let Admission::Made { superseded, .. } | Admission::Joined { superseded, .. } = admission {
+            for run in superseded {
+                self.stop_executing(run);
+            }
+        }
+        Ok(())
     }
 
-    /// What the tag meant when the registry was asked, which it is once.
-    async fn digest_of(&self, push: &PushRecord) -> Result<Result<(Digest, UnixMillis), Setback>, JobError> {
-        if let (Some(digest), Some(at)) = (push.digest(), push.resolved_at) {
-            return Ok(Ok((digest.clone(), at)));
+    pub(super) async fn give_up_pushes(&self, lease: &Lease, why: &str) -> Result<(), JobError> {
+        if let Some(pushes) = self.store().open_pushes(lease).await? {
+            self.store()
+                .end_pushes(lease, &pushes, PushEnd::Failed(why))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// What the tag meant when the registry was asked, which it is once for these pushes. The outer error is ours,
+    /// the inner one theirs.
+    async fn meaning(
+        &self,
+        lease: &Lease,
+        pushes: &mut OpenPushes,
+    ) -> Result<Result<(Digest, UnixMillis), Setback>, JobError> {
+        if let Some(meaning) = &pushes.meaning {
+            return Ok(Ok(meaning.clone()));
         }
         let asked_at = self.store().clock().now();
-        match self.resolver.digest(&push.image, &push.tag).await {
-            Ok(digest) => Ok(Ok(self.store().push_resolved(push.id, &digest, asked_at).await?)),
+        match self.resolver.digest(&pushes.image, &pushes.tag).await {
+            Ok(digest) => {
+                self.store()
+                    .pushes_resolved(lease, pushes, &digest, asked_at)
+                    .await?;
+                Ok(Ok((digest, asked_at)))
+            }
             Err(setback) => Ok(Err(setback)),
         }
     }
 
     async fn trace(
         self: &Arc<Self>,
-        push: &PushRecord,
+        image: &ImageName,
+        tag: &Tag,
         index: &Digest,
         seen_at: UnixMillis,
     ) -> Result<NewRun, Setback> {
         let engine = self.parts.runner.platform().await?;
-        let details = self.resolver.inspect(&push.image, index, &engine).await?;
+        let details = self.resolver.inspect(image, index, &engine).await?;
         if details.unfit.is_none() {
             // The pull begins beside the look-ups for the commit; the run's own pull joins it.
-            self.pull_ahead(push, &details);
+            self.pull_ahead(image, &details);
         }
         let (found, visibility) = tokio::join!(
-            self.resolver.source(&push.image, &details),
-            self.resolver.visibility(&push.image, index)
+            self.resolver.source(image, &details),
+            self.resolver.visibility(image, index)
         );
         let (source, claims) = found?;
         let title = if source.evidence == Evidence::Conflict {
@@ -108,14 +106,14 @@ impl Pipeline {
         let settled = title.map(|title| Verdict::without_steps(Outcome::ActionRequired, title));
         Ok(NewRun {
             source,
-            image: push.image.clone(),
+            image: image.clone(),
             image_visibility: visibility,
             digest: details.digest,
             platform: details.platform,
             claims: claims.into_iter().map(|claim| self.shown(claim)).collect(),
             plan: plan::discovered(&self.parts.docker),
-            context: status_context(&push.image, None),
-            tag: push.tag.clone(),
+            context: status_context(image, None),
+            tag: tag.clone(),
             seen_at,
             settled,
         })
@@ -138,8 +136,8 @@ impl Pipeline {
         }
     }
 
-    fn pull_ahead(self: &Arc<Self>, push: &PushRecord, details: &ImageDetails) {
-        let source = self.pull_source(&push.image, &details.digest);
+    fn pull_ahead(self: &Arc<Self>, image: &ImageName, details: &ImageDetails) {
+        let source = self.pull_source(image, &details.digest);
         // The others are pulled when their runs come to it.
         let Ok(slot) = self.ahead.slots.clone().try_acquire_owned() else {
             return;
@@ -158,38 +156,37 @@ impl Pipeline {
         });
     }
 
-    async fn set_back(&self, lease: &Lease, push: &PushRecord, setback: Setback) -> Result<(), JobError> {
+    async fn set_back(&self, lease: &Lease, pushes: &OpenPushes, setback: Setback) -> Result<(), JobError> {
         let now = self.store().clock().now();
+        let (push, image, tag) = (pushes.first(), &pushes.image, &pushes.tag);
         match setback {
             Setback::Passing { why, after, patience } => {
                 let why = self.parts.runner.hidden().text(&why);
-                let waited = now - push.waits_since.unwrap_or(now);
+                let waited = now - pushes.waits_since.unwrap_or(now);
                 let waited = Duration::from_millis(u64::try_from(waited).unwrap_or(0));
-                if waited >= patience.lasts(self.parts.docker.give_up) {
-                    let stage = if patience == Patience::GiveUp {
-                        PushStage::Failed
-                    } else {
-                        PushStage::Unmapped
-                    };
-                    return Ok(self.store().end_push(lease, push.id, stage, &why).await?);
-                }
                 let wait = match patience {
                     Patience::TagSettles => settling(waited),
-                    Patience::GiveUp | Patience::CommitArrives => pause(lease.retries),
+                    Patience::GiveUp | Patience::CommitArrives => pause_after(waited),
                 };
                 let wait = after.unwrap_or(wait).max(Duration::from_millis(100));
-                tracing::info!(push.id = %push.id, image = %push.image, tag = %push.tag, %why, ?wait, "a push waits");
-                Ok(self
-                    .store()
-                    .push_waits(lease, push.id, &why, now + millis(wait))
-                    .await?)
+                tracing::info!(push.id = %push, %image, %tag, %why, ?wait, "a push waits");
+                let wait = PushWait {
+                    why: &why,
+                    until: now + millis(wait),
+                    given_up_since: now - millis(patience.lasts(self.parts.docker.give_up)),
+                    given_up_as: match patience {
+                        Patience::GiveUp => PushStage::Failed,
+                        Patience::TagSettles | Patience::CommitArrives => PushStage::Unmapped,
+                    },
+                };
+                Ok(self.store().pushes_wait(lease, pushes, wait).await?)
             }
             Setback::Final(why) => {
                 let why = self.parts.runner.hidden().text(&why);
-                tracing::info!(push.id = %push.id, image = %push.image, tag = %push.tag, %why, "a push leads to no commit");
+                tracing::info!(push.id = %push, %image, %tag, %why, "a push leads to no commit");
                 Ok(self
                     .store()
-                    .end_push(lease, push.id, PushStage::Unmapped, &why)
+                    .end_pushes(lease, pushes, PushEnd::Unmapped(&why))
                     .await?)
             }
         }

@@ -10,6 +10,12 @@ pub(super) fn pause(retries: i64) -> Duration {
     doubled(Duration::from_secs(1), retries, LONGEST)
 }
 
+/// The same for something that has been tried for `waited` already.
+pub(super) fn pause_after(waited: Duration) -> Duration {
+    // Each pause is as long as all before it together: that doubles them.
+    doubled(waited.max(Duration::from_secs(1)), 0, LONGEST)
+}
+
 /// `first`, doubled so many times up to `longest`, and up to a quarter more by chance, so that those who failed
 /// together do not come back together.
 pub(super) fn doubled(first: Duration, times: i64, longest: Duration) -> Duration {
@@ -40,6 +46,15 @@ mod tests {
         for (retries, seconds) in [(0, 1), (1, 2), (3, 8), (40, 60), (i64::MAX, 60)] {
             let plain = Duration::from_secs(seconds);
             let pause = pause(retries);
+            assert!((plain..=plain.mul_f64(1.25)).contains(&pause), "{pause:?}");
+        }
+    }
+
+    #[test]
+    fn the_longer_something_is_waited_for_the_longer_are_the_pauses() {
+        for (waited, seconds) in [(0, 1), (1, 1), (2, 2), (40, 40), (3600, 60)] {
+            let plain = Duration::from_secs(seconds);
+            let pause = pause_after(Duration::from_secs(waited));
             assert!((plain..=plain.mul_f64(1.25)).contains(&pause), "{pause:?}");
         }
     }

@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::Pipeline;
 use super::retry::pause;
 use crate::clock::millis;
-use crate::store::{JobKind, Lease, StoreError};
+use crate::store::{JobKind, Lease, Store, StoreError};
 
 /// How long a job is ours without a sign of life.
 const LEASE: Duration = Duration::from_secs(30);
@@ -22,7 +22,7 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 /// How often the queue is looked at when nothing rings: other processes may have filled it.
 const POLL: Duration = Duration::from_secs(2);
 
-/// How soon a job is looked for again that was ready and could not be had.
+/// How soon the queue is looked at again when what was ready could not be had.
 const BLOCKED: Duration = Duration::from_millis(20);
 
 /// Claims without success before a job is given up: it may be what ends the process.
@@ -122,8 +122,8 @@ async fn dispatch(pipeline: Arc<Pipeline>, kind: JobKind, slots: usize, handle: 
         let bell = pipeline.store().bell().notified();
         tokio::pin!(bell);
         bell.as_mut().enable();
-        let wait = match pipeline.store().claim(kind, LEASE).await {
-            Ok(Some(lease)) => {
+        let wait = match next_job(pipeline.store(), kind).await {
+            Ok(Next::Job(lease)) => {
                 let job = perform(pipeline.clone(), lease, handle.abandon.clone());
                 handle.tracker.spawn(async move {
                     job.await;
@@ -131,7 +131,7 @@ async fn dispatch(pipeline: Arc<Pipeline>, kind: JobKind, slots: usize, handle: 
                 });
                 continue;
             }
-            Ok(None) => until_next(&pipeline, kind).await,
+            Ok(Next::Wait(wait)) => wait,
             Err(error) => {
                 tracing::error!(%error, kind = kind.as_str(), "cannot look into the queue");
                 POLL
@@ -145,16 +145,27 @@ async fn dispatch(pipeline: Arc<Pipeline>, kind: JobKind, slots: usize, handle: 
     }
 }
 
-/// Until the next job that waits for its time, but never longer than a poll. One that is ready and was not
-/// to be had waits for its lane: the bell tells when that is free.
-async fn until_next(pipeline: &Pipeline, kind: JobKind) -> Duration {
-    let now = pipeline.store().clock().now();
-    match pipeline.store().next_ready(kind).await {
-        Ok(Some(at)) => u64::try_from(at - now)
-            .map_or(BLOCKED, Duration::from_millis)
-            .clamp(BLOCKED, POLL),
-        _ => POLL,
+/// What a look into the queue brought.
+enum Next {
+    Job(Lease),
+    /// Nothing is ready yet.
+    Wait(Duration),
+}
+
+/// Claims a job that is ready, or says how long to wait for one: never longer than a poll.
+async fn next_job(store: &Store, kind: JobKind) -> Result<Next, StoreError> {
+    let Some(at) = store.next_ready(kind).await? else {
+        return Ok(Next::Wait(POLL));
+    };
+    let left = at - store.clock().now();
+    if let Ok(left @ 1..) = u64::try_from(left) {
+        return Ok(Next::Wait(Duration::from_millis(left).min(POLL)));
     }
+    Ok(match store.claim(kind, LEASE).await? {
+        Some(lease) => Next::Job(lease),
+        // Another replica was quicker.
+        None => Next::Wait(BLOCKED),
+    })
 }
 
 async fn perform(pipeline: Arc<Pipeline>, lease: Lease, abandon: CancellationToken) {
@@ -238,7 +249,7 @@ impl Pipeline {
         let why =
             format!("given up after {MAX_TRIES} tries that got nowhere; the log of the service says more");
         let told = match lease.kind {
-            JobKind::Resolve => self.give_up_push(lease, &why).await,
+            JobKind::Resolve => self.give_up_pushes(lease, &why).await,
             JobKind::Test => self.give_up_run(lease, &why).await,
             JobKind::Report | JobKind::GithubEvent => Ok(()),
         };

@@ -4,6 +4,7 @@ use sqlx::FromRow;
 
 use super::db::{Tx, args};
 use super::jobs::{JobKind, Lease, NewJob};
+use super::pushes::{OpenPushes, PushEnd};
 use super::record::json;
 use super::stages::run_id;
 use super::{Store, StoreError};
@@ -90,21 +91,21 @@ struct Key<'a> {
 }
 
 impl Store {
-    /// Ends a push in a run: finds it, or makes it and its jobs.
-    pub async fn admit(&self, held: &Lease, push: PushId, new: &NewRun) -> Result<Admission, StoreError> {
+    /// Ends pushes in a run: finds it, or makes it and its jobs.
+    pub async fn admit(
+        &self,
+        held: &Lease,
+        pushes: &OpenPushes,
+        new: &NewRun,
+    ) -> Result<Admission, StoreError> {
         let mut tx = self.db.begin().await?;
-        self.complete_in(&mut tx, held).await?;
         Self::remember_repo(&mut tx, &new.source.repo).await?;
-        let admission = self.place(&mut tx, push, new).await?;
-        let (stage, run) = match &admission {
-            Admission::Made { run, .. } | Admission::Joined { run, .. } => ("run", run),
-            Admission::Overtaken(run) => ("superseded", run),
+        let admission = self.place(&mut tx, pushes.first(), new).await?;
+        let end = match &admission {
+            Admission::Made { run, .. } | Admission::Joined { run, .. } => PushEnd::Run(*run),
+            Admission::Overtaken(run) => PushEnd::Superseded(*run),
         };
-        tx.execute(
-            "UPDATE pushes SET stage = $2, run_id = $3, reason = NULL WHERE id = $1",
-            args![push.to_string(), stage, run.to_string()],
-        )
-        .await?;
+        self.end_pushes_in(&mut tx, held, pushes, end).await?;
         tx.commit().await?;
         self.ring();
         Ok(admission)
@@ -227,7 +228,6 @@ impl Store {
             NewJob {
                 kind: JobKind::Test,
                 subject: run.to_string(),
-                lane: None,
             },
         )
         .await?;

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::bulk::Bulk;
 use super::db::{Tx, args};
 use super::jobs::{JobKind, NewJob};
+use super::pushes::resolve_job;
 use super::{Store, StoreError};
 use crate::clock::UnixMillis;
 use crate::model::{Decision, DeliveryId, Push, PushId};
@@ -63,8 +64,8 @@ static DELIVERIES: Bulk = Bulk::new(
 );
 
 static PUSHES: Bulk = Bulk::new(
-    "INSERT INTO pushes (id, delivery_id, image, tag, stage, received_at)",
-    6,
+    "INSERT INTO pushes (id, delivery_id, image, tag, stage, due_at, received_at)",
+    7,
     "",
 );
 
@@ -156,19 +157,14 @@ async fn store_all(store: &Store, batch: &[Waiting]) -> Result<Vec<Taken>, Store
     for (one, _) in stored() {
         let id = one.delivery.id.to_string();
         for push in &one.delivery.pushes {
-            let push_id = PushId::new().to_string();
-            // Two pushes of one tag are resolved one after the other, so that the later one wins.
-            jobs.push(NewJob {
-                kind: JobKind::Resolve,
-                subject: push_id.clone(),
-                lane: Some(format!("resolve {}:{}", push.image, push.tag)),
-            });
+            jobs.push(resolve_job(&push.image, &push.tag));
             pushes.push(args![
-                push_id,
+                PushId::new().to_string(),
                 id.as_str(),
                 push.image.to_string(),
                 push.tag.as_str(),
                 "received",
+                now,
                 now
             ]);
         }
@@ -176,7 +172,6 @@ async fn store_all(store: &Store, batch: &[Waiting]) -> Result<Vec<Taken>, Store
             jobs.push(NewJob {
                 kind: JobKind::GithubEvent,
                 subject: id,
-                lane: None,
             });
         }
     }

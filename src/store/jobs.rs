@@ -1,8 +1,9 @@
-//! The queue: leases, fencing, lanes, and a bound on tries.
+//! The queue: leases, fencing, and a bound on tries.
 //!
 //! Claiming a job raises `attempts`, its fencing token, and moves `run_at` to the end of its lease:
 //! a job whose worker died is claimed again once that has passed. Every later write names the token,
-//! so a worker that lost its lease can change nothing.
+//! so a worker that lost its lease can change nothing. Work that must not overlap is one job: waking
+//! it while somebody is at it makes it be done once more afterwards.
 
 use std::time::Duration;
 
@@ -15,9 +16,9 @@ use crate::clock::{UnixMillis, millis};
 mod tests;
 
 /// What a job does; its subject says to what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum JobKind {
-    /// From a push to a run. Subject: the push.
+    /// From the pushes of a tag to their runs. Subject: image and tag.
     Resolve,
     /// A run's tests. Subject: the run.
     Test,
@@ -43,11 +44,10 @@ impl JobKind {
 }
 
 /// A job to be woken.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct NewJob {
     pub(super) kind: JobKind,
     pub(super) subject: String,
-    pub(super) lane: Option<String>,
 }
 
 /// The right to do a job, until the lease ends or somebody takes it over.
@@ -78,8 +78,8 @@ pub struct QueueDepth {
 
 /// A job that must wait keeps its time; one that is merely postponed is brought forward.
 static WAKE: Bulk = Bulk::new(
-    "INSERT INTO jobs (id, kind, subject, lane, run_at)",
-    5,
+    "INSERT INTO jobs (id, kind, subject, run_at)",
+    4,
     "ON CONFLICT (kind, subject) DO UPDATE SET
         again = jobs.owner IS NOT NULL AND jobs.done_at IS NULL,
         run_at = CASE WHEN jobs.done_at IS NULL AND (jobs.owner IS NOT NULL OR jobs.tries + jobs.retries > 0
@@ -90,19 +90,14 @@ static WAKE: Bulk = Bulk::new(
         done_at = NULL",
 );
 
-/// An expired lease still holds its lane: the job that held it is ready itself, and comes first. `$skip` keeps
-/// replicas that look at the same time from waiting for each other's choice.
+/// `$skip` keeps replicas that look at the same time from waiting for each other's choice.
 macro_rules! claim {
     ($skip:literal) => {
         concat!(
             "UPDATE jobs SET attempts = attempts + 1, tries = tries + 1, run_at = $3, owner = $4, again = FALSE
              WHERE id = (
-                SELECT ready.id FROM jobs AS ready
-                WHERE ready.kind = $1 AND ready.done_at IS NULL AND ready.run_at <= $2 AND NOT EXISTS (
-                    SELECT 1 FROM jobs AS other
-                    WHERE other.lane = ready.lane AND other.id <> ready.id
-                      AND other.owner IS NOT NULL AND other.done_at IS NULL)
-                ORDER BY ready.run_at, ready.id LIMIT 1",
+                SELECT id FROM jobs WHERE kind = $1 AND done_at IS NULL AND run_at <= $2
+                ORDER BY run_at, id LIMIT 1",
             $skip,
             ") RETURNING id, subject, attempts, tries, retries"
         )
@@ -111,9 +106,6 @@ macro_rules! claim {
 
 /// Longer than anything makes a job wait.
 const FAR_AHEAD: Duration = Duration::from_hours(24);
-
-/// How often a claim is tried again that lost its lane to another replica's.
-const CLAIMS: usize = 3;
 
 /// Holds the job's row until the transaction ends, so that nobody takes its lease over meanwhile.
 const HOLD: &str = "
@@ -126,39 +118,11 @@ const COMPLETE: &str = "
     WHERE id = $1 AND attempts = $2 AND done_at IS NULL AND owner IS NOT NULL";
 
 impl Store {
-    /// Takes the next job of `kind` that is ready, for `lease` from now.
+    /// Takes the next job of `kind` that is ready, for `lease` from now. Takes the writer's turn, ready or not:
+    /// look with [`Store::next_ready`] first.
     pub async fn claim(&self, kind: JobKind, lease: Duration) -> Result<Option<Lease>, StoreError> {
         let now = self.clock.now();
-        // Looked for with a reader first: an idle worker must not take the writer's turn.
-        let waiting: Option<(i64,)> = self
-            .db
-            .row(
-                "SELECT attempts FROM jobs WHERE kind = $1 AND done_at IS NULL AND run_at <= $2 LIMIT 1",
-                args![kind.as_str(), now],
-            )
-            .await?;
-        if waiting.is_none() {
-            return Ok(None);
-        }
-        for _ in 0..CLAIMS {
-            match self.claim_once(kind, now, lease).await {
-                // Of two claims in one lane the index lets one through.
-                Err(StoreError::Database(sqlx::Error::Database(error))) if error.is_unique_violation() => {}
-                claimed => return claimed,
-            }
-        }
-        Ok(None)
-    }
-
-    async fn claim_once(
-        &self,
-        kind: JobKind,
-        now: UnixMillis,
-        lease: Duration,
-    ) -> Result<Option<Lease>, StoreError> {
-        let claim = self
-            .db
-            .pick(claim!(""), claim!(" FOR UPDATE OF ready SKIP LOCKED"));
+        let claim = self.db.pick(claim!(""), claim!(" FOR UPDATE SKIP LOCKED"));
         let mut tx = self.db.begin_beside().await?;
         let row: Option<(String, String, i64, i64, i64)> = tx
             .row(
@@ -180,10 +144,8 @@ impl Store {
     /// A transaction that only the holder of the lease can begin, and during which nobody else can get it.
     pub(super) async fn begin_held(&self, held: &Lease) -> Result<Tx, StoreError> {
         let mut tx = self.db.begin().await?;
-        match tx.execute(HOLD, args![held.id.as_str(), held.attempts]).await? {
-            0 => Err(StoreError::LeaseLost),
-            _ => Ok(tx),
-        }
+        held_still(tx.execute(HOLD, args![held.id.as_str(), held.attempts]).await?)?;
+        Ok(tx)
     }
 
     /// When the next job of `kind` becomes ready, if there is one.
@@ -208,11 +170,7 @@ impl Store {
                 args![held.id.as_str(), held.attempts, until],
             )
             .await?;
-        if rows == 0 {
-            Err(StoreError::LeaseLost)
-        } else {
-            Ok(())
-        }
+        held_still(rows)
     }
 
     /// Ends the job, or makes it ready once more if it was woken in the meantime.
@@ -229,17 +187,26 @@ impl Store {
         let rows = tx
             .execute(COMPLETE, args![held.id.as_str(), held.attempts, self.clock.now()])
             .await?;
-        if rows == 0 {
-            Err(StoreError::LeaseLost)
-        } else {
-            Ok(())
-        }
+        held_still(rows)
     }
 
     /// Ends the job for now: it is done once more at `at`, or as soon as it is woken.
     pub async fn postpone(&self, held: &Lease, at: UnixMillis) -> Result<(), StoreError> {
-        let rows = self
-            .db
+        let mut tx = self.db.begin_beside().await?;
+        self.postpone_in(&mut tx, held, at).await?;
+        tx.commit().await?;
+        self.ring();
+        Ok(())
+    }
+
+    /// [`Store::postpone`] inside a transaction.
+    pub(super) async fn postpone_in(
+        &self,
+        tx: &mut Tx,
+        held: &Lease,
+        at: UnixMillis,
+    ) -> Result<(), StoreError> {
+        let rows = tx
             .execute(
                 "UPDATE jobs SET owner = NULL, tries = 0, retries = 0, error = NULL, again = FALSE,
                     run_at = CASE WHEN again THEN $3 ELSE $4 END
@@ -247,12 +214,7 @@ impl Store {
                 args![held.id.as_str(), held.attempts, self.clock.now(), at],
             )
             .await?;
-        self.ring();
-        if rows == 0 {
-            Err(StoreError::LeaseLost)
-        } else {
-            Ok(())
-        }
+        held_still(rows)
     }
 
     /// Gives the job back, to be claimed again at `at`: it got somewhere, so its tries begin anew.
@@ -278,11 +240,7 @@ impl Store {
                 args![held.id.as_str(), held.attempts, at, why],
             )
             .await?;
-        if rows == 0 {
-            Err(StoreError::LeaseLost)
-        } else {
-            Ok(())
-        }
+        held_still(rows)
     }
 
     /// Gives the job back after a failure nobody foresaw: the try counts.
@@ -372,16 +330,29 @@ impl Store {
         self.wake_all(tx, vec![job]).await
     }
 
-    /// [`Store::wake`] for many jobs, each another.
-    pub(super) async fn wake_all(&self, tx: &mut Tx, jobs: Vec<NewJob>) -> Result<(), StoreError> {
+    /// [`Store::wake`] for many jobs.
+    pub(super) async fn wake_all(&self, tx: &mut Tx, mut jobs: Vec<NewJob>) -> Result<(), StoreError> {
+        // In one order, so that no two transactions wait for each other's rows; each once, as a statement may
+        // touch a row only once.
+        jobs.sort();
+        jobs.dedup();
         let now = self.clock.now();
         let row = |job: NewJob| {
             let id = uuid::Uuid::now_v7().to_string();
-            args![id, job.kind.as_str(), job.subject, job.lane, now]
+            args![id, job.kind.as_str(), job.subject, now]
         };
         for (sql, args) in WAKE.statements(jobs.into_iter().map(row).collect()) {
             tx.execute(sql, args).await?;
         }
+        Ok(())
+    }
+}
+
+/// A write that named its lease changed this many rows.
+fn held_still(rows: u64) -> Result<(), StoreError> {
+    if rows == 0 {
+        Err(StoreError::LeaseLost)
+    } else {
         Ok(())
     }
 }

@@ -37,7 +37,7 @@ pub use intake::{Intake, NewDelivery, Taken};
 pub use jobs::{JobKind, Lease, QueueDepth};
 pub use lock::ServingLock;
 pub use outbox::{DueCheck, DueStatus};
-pub use pushes::{PushRecord, PushStage};
+pub use pushes::{OpenPushes, PushEnd, PushRecord, PushStage, PushWait};
 pub use retention::Purged;
 pub use runs::{Run, RunEvent, RunFilter, RunTag, Stage};
 pub use stages::Rerun;
@@ -108,7 +108,7 @@ impl Store {
         &self.bell
     }
 
-    /// Tells the workers that a job, or a lane, may be free now.
+    /// Tells the workers that a job may be ready now.
     fn ring(&self) {
         self.bell.notify_waiters();
         self.call.notify_one();

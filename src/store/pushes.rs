@@ -1,9 +1,13 @@
 //! Pushes: the stages of a delivery before its commit is known.
+//!
+//! The pushes of a tag are one job's, so that none overtakes another. Those that have the same question open, what
+//! the tag means or where one digest comes from, share the answer: a thousand webhooks for a tag ask the registry
+//! once.
 
 use sqlx::FromRow;
 
-use super::db::args;
-use super::jobs::Lease;
+use super::db::{Tx, args};
+use super::jobs::{JobKind, Lease, NewJob};
 use super::record::Maybe;
 use super::{Store, StoreError};
 use crate::clock::UnixMillis;
@@ -54,6 +58,15 @@ impl TryFrom<String> for PushStage {
     }
 }
 
+/// All that is known of pushes.
+macro_rules! columns {
+    () => {
+        "SELECT id, delivery_id AS delivery, image, tag, digest, resolved_at, waits_since, stage, reason,
+            run_id AS run, received_at
+         FROM pushes"
+    };
+}
+
 /// A push and what came of it.
 #[derive(Debug, FromRow)]
 pub struct PushRecord {
@@ -98,91 +111,261 @@ impl PushRecord {
     }
 }
 
+/// Pushes that share a question to a statement.
+const TOGETHER: i64 = 1000;
+
+/// What is done to the pushes of `$1`, a list in JSON, which each engine reads with a function of its own.
+macro_rules! of_these {
+    ($db:expr, $deed:literal) => {
+        $db.pick(
+            of_these!(@ $deed, "json_each($1)"),
+            of_these!(@ $deed, "json_array_elements_text($1::json)"),
+        )
+    };
+    (@ $deed:literal, $list:literal) => {
+        concat!($deed, " WHERE stage = 'received' AND id IN (SELECT value FROM ", $list, ")")
+    };
+}
+
+/// Pushes of one tag with the same question open: what the tag means, or where the digest comes from that it meant.
+#[derive(Clone, Debug)]
+pub struct OpenPushes {
+    /// The image.
+    pub image: ImageName,
+    /// The tag.
+    pub tag: Tag,
+    /// What the tag meant when the registry was asked, and when that was.
+    pub meaning: Option<(Digest, UnixMillis)>,
+    /// Since when something stands in the way of the one that waits longest.
+    pub waits_since: Option<UnixMillis>,
+    ids: Vec<PushId>,
+}
+
+impl OpenPushes {
+    /// The one that came first.
+    pub fn first(&self) -> PushId {
+        self.ids[0]
+    }
+
+    fn ids(&self) -> String {
+        super::record::json(&self.ids)
+    }
+}
+
+/// What pushes wait for.
+#[derive(Clone, Copy, Debug)]
+pub struct PushWait<'a> {
+    /// A sentence for the page of deliveries.
+    pub why: &'a str,
+    /// When they are to be looked at again.
+    pub until: UnixMillis,
+    /// Those that wait since then or longer have waited long enough.
+    pub given_up_since: UnixMillis,
+    /// How these end: unmapped or failed.
+    pub given_up_as: PushStage,
+}
+
+/// How pushes end.
+#[derive(Clone, Copy, Debug)]
+pub enum PushEnd<'a> {
+    /// In a run.
+    Run(RunId),
+    /// Overtaken by a later push, which this run tests.
+    Superseded(RunId),
+    /// They lead to no commit, and why.
+    Unmapped(&'a str),
+    /// Trouble that is not the image's, and which.
+    Failed(&'a str),
+}
+
+impl PushEnd<'_> {
+    fn stage(self) -> PushStage {
+        match self {
+            Self::Run(_) => PushStage::Run,
+            Self::Superseded(_) => PushStage::Superseded,
+            Self::Unmapped(_) => PushStage::Unmapped,
+            Self::Failed(_) => PushStage::Failed,
+        }
+    }
+
+    fn run(self) -> Option<RunId> {
+        match self {
+            Self::Run(run) | Self::Superseded(run) => Some(run),
+            Self::Unmapped(_) | Self::Failed(_) => None,
+        }
+    }
+
+    fn why(self) -> Option<String> {
+        match self {
+            Self::Run(_) | Self::Superseded(_) => None,
+            Self::Unmapped(why) | Self::Failed(why) => Some(why.to_owned()),
+        }
+    }
+}
+
+/// The job that resolves a tag's pushes.
+pub(super) fn resolve_job(image: &ImageName, tag: &Tag) -> NewJob {
+    NewJob {
+        kind: JobKind::Resolve,
+        subject: format!("{image}:{tag}"),
+    }
+}
+
+/// What [`resolve_job`] wrote.
+fn tag_of(held: &Lease) -> Result<(ImageName, Tag), StoreError> {
+    let parse = || {
+        let (image, tag) = held.subject.rsplit_once(':')?;
+        Some((image.parse().ok()?, tag.parse().ok()?))
+    };
+    parse().ok_or_else(|| StoreError::Corrupt(format!("`{}` is no tag", held.subject)))
+}
+
 impl Store {
-    /// One push.
-    pub async fn push(&self, id: PushId) -> Result<Option<PushRecord>, StoreError> {
-        self.db
-            .row(
-                "SELECT id, delivery_id AS delivery, image, tag, digest, resolved_at, waits_since, stage, reason, run_id AS run, received_at
-                 FROM pushes WHERE id = $1",
-                args![id.to_string()],
+    /// Of the pushes of a job's tag those to be looked at next.
+    pub async fn open_pushes(&self, held: &Lease) -> Result<Option<OpenPushes>, StoreError> {
+        let (image, tag) = tag_of(held)?;
+        let pushes: Vec<PushRecord> = self
+            .db
+            .rows(
+                concat!(
+                    columns!(),
+                    " WHERE image = $1 AND tag = $2 AND stage = 'received' AND digest IS NOT DISTINCT FROM (
+                        SELECT digest FROM pushes WHERE image = $1 AND tag = $2 AND stage = 'received'
+                        ORDER BY due_at, id LIMIT 1)
+                     ORDER BY id LIMIT $3"
+                ),
+                args![image.to_string(), tag.as_str(), TOGETHER],
             )
-            .await
+            .await?;
+        let Some(first) = pushes.first() else {
+            return Ok(None);
+        };
+        // The latest time that the digest was seen is the tag's.
+        let resolved_at = pushes.iter().filter_map(|push| push.resolved_at).max();
+        Ok(Some(OpenPushes {
+            image,
+            tag,
+            meaning: first.digest().cloned().zip(resolved_at),
+            waits_since: pushes.iter().filter_map(|push| push.waits_since).min(),
+            ids: pushes.iter().map(|push| push.id).collect(),
+        }))
     }
 
     /// The pushes that a delivery speaks of.
     pub async fn pushes_of(&self, delivery: DeliveryId) -> Result<Vec<PushRecord>, StoreError> {
         self.db
             .rows(
-                "SELECT id, delivery_id AS delivery, image, tag, digest, resolved_at, waits_since, stage, reason, run_id AS run, received_at
-                 FROM pushes WHERE delivery_id = $1 ORDER BY id",
+                concat!(columns!(), " WHERE delivery_id = $1 ORDER BY id"),
                 args![delivery.to_string()],
             )
             .await
     }
 
-    /// Keeps what the tag means, and returns what is kept: whoever asked the registry first wins, and
-    /// from then on only that digest counts, wherever the tag moves.
-    pub async fn push_resolved(
+    /// Keeps what the tag means: from then on only that digest counts for these pushes, wherever the tag moves.
+    pub async fn pushes_resolved(
         &self,
-        push: PushId,
+        held: &Lease,
+        pushes: &mut OpenPushes,
         digest: &Digest,
         asked_at: UnixMillis,
-    ) -> Result<(Digest, UnixMillis), StoreError> {
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin_held(held).await?;
+        tx.execute(
+            of_these!(
+                self.db,
+                "UPDATE pushes SET digest = $2, resolved_at = $3, reason = NULL, waits_since = NULL"
+            ),
+            args![pushes.ids(), digest.as_str(), asked_at],
+        )
+        .await?;
+        tx.commit().await?;
+        pushes.meaning = Some((digest.clone(), asked_at));
+        pushes.waits_since = None;
+        Ok(())
+    }
+
+    /// Keeps what pushes wait for, and ends those that have waited long enough.
+    pub async fn pushes_wait(
+        &self,
+        held: &Lease,
+        pushes: &OpenPushes,
+        wait: PushWait<'_>,
+    ) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
-        let row: Option<(String, i64)> = tx
+        tx.execute(
+            of_these!(
+                self.db,
+                "UPDATE pushes SET reason = $2, waits_since = COALESCE(waits_since, $3), due_at = $4,
+                    stage = CASE WHEN waits_since <= $5 THEN $6 ELSE stage END"
+            ),
+            args![
+                pushes.ids(),
+                wait.why,
+                self.clock.now(),
+                wait.until,
+                wait.given_up_since,
+                wait.given_up_as.as_str()
+            ],
+        )
+        .await?;
+        match (self.next_due(&mut tx, held).await?, &pushes.meaning) {
+            (None, _) => self.complete_in(&mut tx, held).await?,
+            // While the registry does not say what the tag means, further pushes of it wait with these.
+            (Some(_), None) => Self::retry_in(&mut tx, held, wait.until, wait.why).await?,
+            (Some(due), Some(_)) => self.postpone_in(&mut tx, held, due).await?,
+        }
+        tx.commit().await?;
+        self.ring();
+        Ok(())
+    }
+
+    /// Ends pushes without a run of their own.
+    pub async fn end_pushes(
+        &self,
+        held: &Lease,
+        pushes: &OpenPushes,
+        end: PushEnd<'_>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        self.end_pushes_in(&mut tx, held, pushes, end).await?;
+        tx.commit().await?;
+        self.ring();
+        Ok(())
+    }
+
+    /// Ends pushes, and their job if the tag has no others that are open.
+    pub(super) async fn end_pushes_in(
+        &self,
+        tx: &mut Tx,
+        held: &Lease,
+        pushes: &OpenPushes,
+        end: PushEnd<'_>,
+    ) -> Result<(), StoreError> {
+        tx.execute(
+            of_these!(self.db, "UPDATE pushes SET stage = $2, run_id = $3, reason = $4"),
+            args![
+                pushes.ids(),
+                end.stage().as_str(),
+                end.run().map(|run| run.to_string()),
+                end.why()
+            ],
+        )
+        .await?;
+        match self.next_due(tx, held).await? {
+            None => self.complete_in(tx, held).await,
+            Some(at) => self.postpone_in(tx, held, at).await,
+        }
+    }
+
+    /// When the next of a tag's pushes is to be looked at, if any is open.
+    async fn next_due(&self, tx: &mut Tx, held: &Lease) -> Result<Option<UnixMillis>, StoreError> {
+        let (image, tag) = tag_of(held)?;
+        let row: Option<(Option<i64>,)> = tx
             .row(
-                "UPDATE pushes SET digest = COALESCE(digest, $2), resolved_at = COALESCE(resolved_at, $3),
-                    reason = NULL, waits_since = NULL
-                 WHERE id = $1 RETURNING digest, resolved_at",
-                args![push.to_string(), digest.as_str(), asked_at],
+                "SELECT MIN(due_at) FROM pushes WHERE image = $1 AND tag = $2 AND stage = 'received'",
+                args![image.to_string(), tag.as_str()],
             )
             .await?;
-        tx.commit().await?;
-        let (digest, at) = row.ok_or_else(|| StoreError::Corrupt(format!("push {push} vanished")))?;
-        let digest = digest
-            .parse()
-            .map_err(|_| StoreError::Corrupt(format!("digest `{digest}`")))?;
-        Ok((digest, at))
-    }
-
-    /// Keeps what a push waits for, and gives its job back until `at`.
-    pub async fn push_waits(
-        &self,
-        held: &Lease,
-        push: PushId,
-        why: &str,
-        at: UnixMillis,
-    ) -> Result<(), StoreError> {
-        let mut tx = self.db.begin().await?;
-        Self::retry_in(&mut tx, held, at, why).await?;
-        tx.execute(
-            "UPDATE pushes SET reason = $2, waits_since = COALESCE(waits_since, $3) WHERE id = $1",
-            args![push.to_string(), why, self.clock.now()],
-        )
-        .await?;
-        tx.commit().await?;
-        self.ring();
-        Ok(())
-    }
-
-    /// A push that comes to nothing, and why; its job is done.
-    pub async fn end_push(
-        &self,
-        held: &Lease,
-        push: PushId,
-        stage: PushStage,
-        why: &str,
-    ) -> Result<(), StoreError> {
-        let mut tx = self.db.begin().await?;
-        self.complete_in(&mut tx, held).await?;
-        tx.execute(
-            "UPDATE pushes SET stage = $2, reason = $3 WHERE id = $1",
-            args![push.to_string(), stage.as_str(), why],
-        )
-        .await?;
-        tx.commit().await?;
-        self.ring();
-        Ok(())
+        Ok(row.and_then(|(at,)| at))
     }
 }

@@ -181,11 +181,10 @@ impl Store {
     }
 }
 
-/// One writer to an installation: its jobs share a lane, and there is one of them.
+/// One job to an installation, so that it has one writer.
 fn report_job(installation: i64) -> NewJob {
     NewJob {
         kind: JobKind::Report,
         subject: installation.to_string(),
-        lane: Some(format!("report {installation}")),
     }
 }

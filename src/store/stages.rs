@@ -194,7 +194,6 @@ impl Store {
             NewJob {
                 kind: JobKind::Test,
                 subject: again.to_string(),
-                lane: None,
             },
         )
         .await?;

@@ -3,6 +3,7 @@
 
 mod intake;
 mod keep;
+mod pushes;
 mod queue;
 mod reports;
 mod runs;

@@ -1,4 +1,4 @@
-//! The queue: leases, lanes, and work that is woken again.
+//! The queue: leases, and work that is woken again.
 
 use std::time::Duration;
 
@@ -10,7 +10,6 @@ use crate::support::store::{LEASE, Shelf, delivery, new_run, on_both_engines};
 on_both_engines! {
     a_worker_that_lost_its_lease_changes_nothing,
     a_heartbeat_keeps_the_lease,
-    jobs_of_one_lane_never_overlap,
     a_job_woken_while_it_is_done_is_done_once_more,
     waking_a_job_that_waits_does_not_move_it,
     a_parked_job_is_seen_and_not_claimed,
@@ -18,7 +17,7 @@ on_both_engines! {
 }
 
 async fn a_worker_that_lost_its_lease_changes_nothing(shelf: Shelf) {
-    let (push, slow) = shelf.push("acme/app", "v1").await;
+    let (pushes, slow) = shelf.push("acme/app", "v1").await;
     assert!(
         shelf
             .store
@@ -35,7 +34,7 @@ async fn a_worker_that_lost_its_lease_changes_nothing(shelf: Shelf) {
         .unwrap()
         .expect("an expired lease is free");
     assert_eq!((quick.attempts, quick.tries), (2, 2));
-    let late = shelf.store.admit(&slow, push, &new_run("v1", '1', 1)).await;
+    let late = shelf.store.admit(&slow, &pushes, &new_run("v1", '1', 1)).await;
     assert!(matches!(late, Err(StoreError::LeaseLost)), "{late:?}");
     assert!(matches!(
         shelf.store.heartbeat(&slow, LEASE).await,
@@ -43,7 +42,7 @@ async fn a_worker_that_lost_its_lease_changes_nothing(shelf: Shelf) {
     ));
     shelf
         .store
-        .admit(&quick, push, &new_run("v1", '1', 1))
+        .admit(&quick, &pushes, &new_run("v1", '1', 1))
         .await
         .unwrap();
     assert_eq!(
@@ -72,44 +71,6 @@ async fn a_heartbeat_keeps_the_lease(shelf: Shelf) {
             .await
             .unwrap()
             .is_none()
-    );
-}
-
-async fn jobs_of_one_lane_never_overlap(shelf: Shelf) {
-    let (first, held) = shelf.push("acme/app", "v1").await;
-    shelf.intake.take(delivery("acme/app", "v1")).await;
-    assert!(
-        shelf
-            .store
-            .claim(JobKind::Resolve, LEASE)
-            .await
-            .unwrap()
-            .is_none(),
-        "the lane is taken"
-    );
-    shelf.intake.take(delivery("acme/app", "v2")).await;
-    assert!(
-        shelf
-            .store
-            .claim(JobKind::Resolve, LEASE)
-            .await
-            .unwrap()
-            .is_some(),
-        "another lane is free"
-    );
-    shelf
-        .store
-        .admit(&held, first, &new_run("v1", '1', 1))
-        .await
-        .unwrap();
-    assert!(
-        shelf
-            .store
-            .claim(JobKind::Resolve, LEASE)
-            .await
-            .unwrap()
-            .is_some(),
-        "the lane is free again"
     );
 }
 

@@ -15,10 +15,10 @@ async fn only_what_changed_is_due_at_github_and_verdicts_come_first(shelf: Shelf
     let installation = InstallationId(42);
     let mut runs = Vec::new();
     for (tag, digit) in [("v1", '1'), ("v2", '2')] {
-        let (push, held) = shelf.push("acme/app", tag).await;
+        let (pushes, held) = shelf.push("acme/app", tag).await;
         let Admission::Made { run, .. } = shelf
             .store
-            .admit(&held, push, &new_run(tag, digit, 1))
+            .admit(&held, &pushes, &new_run(tag, digit, 1))
             .await
             .unwrap()
         else {

@@ -20,10 +20,10 @@ on_both_engines! {
 async fn three_tags_of_one_digest_share_a_run(shelf: Shelf) {
     let mut runs = Vec::new();
     for tag in ["latest", "v1", "v1.2"] {
-        let (push, held) = shelf.push("acme/app", tag).await;
+        let (pushes, held) = shelf.push("acme/app", tag).await;
         match shelf
             .store
-            .admit(&held, push, &new_run(tag, '1', 1))
+            .admit(&held, &pushes, &new_run(tag, '1', 1))
             .await
             .unwrap()
         {
@@ -44,10 +44,10 @@ async fn a_newer_digest_of_the_tag_supersedes_a_waiting_run(shelf: Shelf) {
     let old = shelf.made("latest", '1', 1).await;
     let testing = shelf.testing().await;
     shelf.store.begin_tests(&testing, old).await.unwrap();
-    let (push, held) = shelf.push("acme/app", "latest").await;
+    let (pushes, held) = shelf.push("acme/app", "latest").await;
     let Admission::Made { run: new, superseded } = shelf
         .store
-        .admit(&held, push, &new_run("latest", '2', 2))
+        .admit(&held, &pushes, &new_run("latest", '2', 2))
         .await
         .unwrap()
     else {
@@ -126,10 +126,10 @@ async fn a_superseded_run_can_be_run_again_and_leaves_the_status_to_its_successo
 
 async fn a_push_that_is_late_does_not_supersede_a_newer_one(shelf: Shelf) {
     let newer = shelf.made("latest", '2', 20).await;
-    let (push, held) = shelf.push("acme/app", "latest").await;
+    let (pushes, held) = shelf.push("acme/app", "latest").await;
     let late = shelf
         .store
-        .admit(&held, push, &new_run("latest", '1', 10))
+        .admit(&held, &pushes, &new_run("latest", '1', 10))
         .await
         .unwrap();
     assert_eq!(late, Admission::Overtaken(newer));
@@ -155,11 +155,11 @@ async fn a_digest_with_a_verdict_is_not_run_again_but_trouble_is(shelf: Shelf) {
     assert_eq!(shelf.store.run(second).await.unwrap().unwrap().attempt, 2);
     assert_eq!(shelf.store.log(second).await.unwrap(), b"all good\n");
 
-    let (push, held) = shelf.push("acme/app", "v1").await;
+    let (pushes, held) = shelf.push("acme/app", "v1").await;
     assert_eq!(
         shelf
             .store
-            .admit(&held, push, &new_run("v1", '1', 3))
+            .admit(&held, &pushes, &new_run("v1", '1', 3))
             .await
             .unwrap(),
         Admission::Joined {

@@ -122,13 +122,10 @@ impl Outbox {
         let commit = self.github.commit(&self.repo, "a good one").unwrap();
         let store = Store::open(&self.config.store, self.clock.clone()).await.unwrap();
         let id = uuid::Uuid::now_v7().simple().to_string();
-        let delivery = delivery("acme/app", &id);
-        assert_eq!(
-            Intake::start(store.clone()).take(delivery.clone()).await,
-            Taken::Stored
-        );
-        let push = store.pushes_of(delivery.id).await.unwrap().remove(0);
+        let intake = Intake::start(store.clone());
+        assert_eq!(intake.take(delivery("acme/app", &id)).await, Taken::Stored);
         let lease = store.claim(JobKind::Resolve, LEASE).await.unwrap().unwrap();
+        let pushes = store.open_pushes(&lease).await.unwrap().unwrap();
         let mut new = new_run(&id, '1', self.clock.now());
         new.source.repo = Repo {
             id: self.repo_id,
@@ -140,7 +137,7 @@ impl Outbox {
         new.digest = Digest::of(id.as_bytes());
         "hubcheck/acme/app".clone_into(&mut new.context);
         new.settled = settled;
-        let run = match store.admit(&lease, push.id, &new).await.unwrap() {
+        let run = match store.admit(&lease, &pushes, &new).await.unwrap() {
             Admission::Made { run, .. } => run,
             other => panic!("no run was made: {other:?}"),
         };

@@ -6,9 +6,11 @@ use std::time::Duration;
 use hubcheck::clock::Clock;
 use hubcheck::model::{
     Binding, Decision, DeliveryId, Evidence, InstallationId, Limits, Network, Plan, Platform, Profile, Push,
-    PushId, Repo, RepoId, RunId, Source, Step, StepKind, Visibility,
+    Repo, RepoId, RunId, Source, Step, StepKind, Visibility,
 };
-use hubcheck::store::{Admission, Intake, JobKind, Lease, NewDelivery, NewRun, Store, StoreError, Taken};
+use hubcheck::store::{
+    Admission, Intake, JobKind, Lease, NewDelivery, NewRun, OpenPushes, Store, StoreError, Taken,
+};
 use tempfile::TempDir;
 
 use super::postgres::Database;
@@ -55,20 +57,20 @@ impl Shelf {
     pub(crate) async fn on_sqlite() -> Self {
         let folder = TempDir::new().unwrap();
         let url = format!("sqlite://{}", folder.path().join("hubcheck.db").display());
-        Self::open(url, Place::Folder { _folder: folder }).await
+        Self::made_at(url, Place::Folder { _folder: folder }).await
     }
 
     pub(crate) async fn on_postgres() -> Self {
         let database = Database::create().await;
-        Self::open(database.url.clone(), Place::Database { _database: database }).await
+        Self::made_at(database.url.clone(), Place::Database { _database: database }).await
     }
 
     /// In a place that the test holds itself.
     pub(crate) async fn at(url: &str) -> Self {
-        Self::open(url.to_owned(), Place::Elsewhere).await
+        Self::made_at(url.to_owned(), Place::Elsewhere).await
     }
 
-    async fn open(url: String, place: Place) -> Self {
+    async fn made_at(url: String, place: Place) -> Self {
         let clock = Clock::default();
         let store = Store::open(&url, clock.clone()).await.unwrap();
         Self {
@@ -103,9 +105,9 @@ impl Shelf {
 
     /// Pushes a tag that means the digest that `digit` fills, and says what became of it.
     pub(crate) async fn admit(&self, tag: &str, digit: char, seen_at: i64) -> Admission {
-        let (push, held) = self.push("acme/app", tag).await;
+        let (pushes, held) = self.push("acme/app", tag).await;
         let new = new_run(tag, digit, seen_at);
-        self.store.admit(&held, push, &new).await.unwrap()
+        self.store.admit(&held, &pushes, &new).await.unwrap()
     }
 
     /// The same, where a run is made of it.
@@ -131,18 +133,21 @@ impl Shelf {
     }
 
     /// Takes in a delivery that speaks of `image:tag`, and leases the job that resolves it.
-    pub(crate) async fn push(&self, image: &str, tag: &str) -> (PushId, Lease) {
-        let delivery = delivery(image, tag);
-        assert_eq!(self.intake.take(delivery.clone()).await, Taken::Stored);
-        let push = self.store.pushes_of(delivery.id).await.unwrap().remove(0);
-        let lease = self
-            .store
-            .claim(JobKind::Resolve, LEASE)
+    pub(crate) async fn push(&self, image: &str, tag: &str) -> (OpenPushes, Lease) {
+        assert_eq!(self.intake.take(delivery(image, tag)).await, Taken::Stored);
+        let lease = self.claim(JobKind::Resolve).await;
+        let pushes = self.open(&lease).await;
+        assert!(pushes.image == image.parse().unwrap() && pushes.tag.as_str() == tag);
+        (pushes, lease)
+    }
+
+    /// The pushes that a leased job has to look at.
+    pub(crate) async fn open(&self, lease: &Lease) -> OpenPushes {
+        self.store
+            .open_pushes(lease)
             .await
             .unwrap()
-            .expect("a push makes a job");
-        assert_eq!(lease.subject, push.id.to_string());
-        (push.id, lease)
+            .expect("the tag has an open push")
     }
 }
 

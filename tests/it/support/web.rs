@@ -185,8 +185,8 @@ impl House {
 
     /// A push that leads to this run.
     pub(crate) async fn admit(&self, new: &NewRun) -> RunId {
-        let (push, lease) = self.shelf.push("acme/app", new.tag.as_str()).await;
-        match self.shelf.store.admit(&lease, push, new).await.unwrap() {
+        let (pushes, lease) = self.shelf.push("acme/app", new.tag.as_str()).await;
+        match self.shelf.store.admit(&lease, &pushes, new).await.unwrap() {
             Admission::Made { run, .. } => run,
             other => panic!("{other:?}"),
         }
