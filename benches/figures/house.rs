@@ -240,7 +240,7 @@ async fn clean_up(store: &Path) -> Result<()> {
     )?;
     runner.reap(|_, _| false).await?;
     runner.shutdown().await?;
-    let pulled = store.images_on(runner.host()).await?;
+    let pulled = store.images_on(runner.engine_id().await?).await?;
     runner.keep_images_within(&pulled, 0).await?;
     store.close().await;
     Ok(())

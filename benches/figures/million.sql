@@ -35,9 +35,10 @@ SELECT run_prefix || printf('%012x', value), repo_id + value % 100, image, 'sha2
     oldest + value * apart + started_at - created_at, oldest + value * apart + finished_at - created_at
 FROM generate_series(1, :runs), model JOIN runs AS r ON r.id = run;
 
-INSERT INTO pushes (id, delivery_id, image, tag, digest, resolved_at, stage, reason, run_id, received_at)
+INSERT INTO pushes (id, delivery_id, image, tag, digest, resolved_at, stage, reason, run_id, due_at, received_at)
 SELECT push_prefix || printf('%012x', value), delivery_prefix || printf('%012x', 2 * value), image, tag, digest,
-    oldest + value * apart, stage, reason, run_prefix || printf('%012x', value), oldest + value * apart
+    oldest + value * apart, stage, reason, run_prefix || printf('%012x', value), oldest + value * apart,
+    oldest + value * apart
 FROM generate_series(1, :runs), model JOIN pushes AS p ON p.id = push;
 
 INSERT INTO run_tags (run_id, tag, seen_at)

@@ -16,24 +16,12 @@ pub fn private_key(text: &str) -> Result<(), KeyError> {
 
 /// What an answer that is no success means for a request with this method.
 pub fn refusal(method: Method, status: StatusCode, headers: HeaderMap, body: Bytes) -> GithubError {
-    let answer = Answer {
-        is_redirected: false,
-        status,
-        headers,
-        body,
-    };
-    GithubError::of_answer(&request(method), &answer)
+    GithubError::of_answer(&request(method), &answer(status, headers, body))
 }
 
 /// Where a redirect of the API at `api` leads, as a path below it; `None`: nowhere that is followed.
 pub fn redirect(api: &Url, status: StatusCode, headers: HeaderMap) -> Option<String> {
-    let answer = Answer {
-        is_redirected: false,
-        status,
-        headers,
-        body: Bytes::new(),
-    };
-    transport::redirect(api, &answer)
+    transport::redirect(api, &answer(status, headers, Bytes::new()))
 }
 
 /// Reads a successful answer as everything that is ever asked for; the errors of those that it is not.
@@ -41,12 +29,7 @@ pub fn read_as_everything(body: Bytes) -> Vec<GithubError> {
     fn read<T: DeserializeOwned>(answer: &Answer) -> Option<GithubError> {
         wire::read::<T>(&request(Method::GET), answer).err()
     }
-    let answer = Answer {
-        is_redirected: false,
-        status: StatusCode::OK,
-        headers: HeaderMap::new(),
-        body,
-    };
+    let answer = answer(StatusCode::OK, HeaderMap::new(), body);
     let readers = [
         read::<wire::App>,
         read::<wire::Installation>,
@@ -64,5 +47,14 @@ fn request(method: Method) -> Request {
         method,
         path: "/asked".to_owned(),
         body: None,
+    }
+}
+
+fn answer(status: StatusCode, headers: HeaderMap, body: Bytes) -> Answer {
+    Answer {
+        is_redirected: false,
+        status,
+        headers,
+        body,
     }
 }

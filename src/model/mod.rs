@@ -13,6 +13,7 @@ mod plan;
 mod push;
 mod repo;
 mod report;
+pub mod terminal;
 mod verdict;
 
 pub use cached_image::CachedImage;

@@ -3,6 +3,8 @@
 //! GitHub looks for mentions and references in the rendered page, where escapes are gone: outside of
 //! code they are broken up with an invisible character.
 
+use crate::model::terminal;
+
 /// Keeps `@` and `#` from meaning anything, unseen: a word joiner.
 const JOINER: char = '\u{2060}';
 
@@ -14,10 +16,7 @@ pub fn plain(text: &str) -> String {
         if number > 0 {
             plain.push('\n');
         }
-        let line = line.trim_end_matches('\r');
-        let line = line.rsplit('\r').next().unwrap_or_default();
-        // Line by line, so that an unfinished sequence swallows no other line.
-        let line = strip_ansi_escapes::strip_str(line.replace('\t', "    "));
+        let line = terminal::shown(&line.trim_end_matches('\r').replace('\t', "    "));
         plain.extend(line.chars().filter(|char| !is_invisible(*char)));
     }
     plain

@@ -138,11 +138,6 @@ impl Runner {
         self
     }
 
-    /// The Engine's address.
-    pub fn host(&self) -> &str {
-        self.engine.host()
-    }
-
     /// What the Engine says about itself, asked anew.
     pub async fn health(&self) -> Result<EngineInfo, EngineError> {
         self.engine.info().await

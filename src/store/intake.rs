@@ -3,8 +3,6 @@
 //! A request is answered after its delivery is durable. Those that arrive while a transaction is being
 //! made durable share the next one, so that the disk is waited for once for all of them.
 
-use std::collections::HashSet;
-
 use tokio::sync::{mpsc, oneshot};
 
 use super::bulk::Bulk;
@@ -60,7 +58,7 @@ pub enum Taken {
 static DELIVERIES: Bulk = Bulk::new(
     "INSERT INTO deliveries (id, sender, event, event_id, body, decision, reason, received_at)",
     8,
-    "ON CONFLICT DO NOTHING RETURNING id",
+    "ON CONFLICT DO NOTHING",
 );
 
 static PUSHES: Bulk = Bulk::new(
@@ -197,27 +195,35 @@ async fn take_in(tx: &mut Tx, now: UnixMillis, batch: &[Waiting]) -> Result<Vec<
             now
         ]
     });
-    let mut added = HashSet::new();
+    let mut added = 0;
     for (sql, args) in DELIVERIES.statements(rows.collect()) {
-        let ids: Vec<(String,)> = tx.rows(sql, args).await?;
-        added.extend(ids.into_iter().map(|(id,)| id));
+        added += tx.execute(sql, args).await?;
+    }
+    if usize::try_from(added) == Ok(batch.len()) {
+        return Ok(vec![Taken::Stored; batch.len()]);
     }
     let mut taken = Vec::with_capacity(batch.len());
     for Waiting { delivery, .. } in batch {
-        taken.push(if added.contains(&delivery.id.to_string()) {
+        let first = first_of(tx, delivery).await?;
+        taken.push(if first == delivery.id {
             Taken::Stored
         } else {
-            Taken::Duplicate(first_of(tx, delivery).await?)
+            Taken::Duplicate(first)
         });
     }
     Ok(taken)
 }
 
+/// The delivery that a sender's event came with first: this one, unless it is known already.
 async fn first_of(tx: &mut Tx, delivery: &NewDelivery) -> Result<DeliveryId, StoreError> {
     let row: Option<(String,)> = tx
         .row(
-            "SELECT id FROM deliveries WHERE sender = $1 AND event_id = $2",
-            args![delivery.sender, delivery.event_id.clone()],
+            "SELECT id FROM deliveries WHERE id = $3 OR (sender = $1 AND event_id = $2)",
+            args![
+                delivery.sender,
+                delivery.event_id.clone(),
+                delivery.id.to_string()
+            ],
         )
         .await?;
     row.and_then(|(id,)| id.parse().ok())

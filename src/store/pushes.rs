@@ -4,13 +4,15 @@
 //! the tag means or where one digest comes from, share the answer: a thousand webhooks for a tag ask the registry
 //! once.
 
+use std::time::Duration;
+
 use sqlx::FromRow;
 
 use super::db::{Tx, args};
 use super::jobs::{JobKind, Lease, NewJob};
 use super::record::Maybe;
 use super::{Store, StoreError};
-use crate::clock::UnixMillis;
+use crate::clock::{UnixMillis, millis};
 use crate::model::{DeliveryId, Digest, ImageName, PushId, RunId, Tag};
 
 /// Where a push stands.
@@ -113,6 +115,10 @@ impl PushRecord {
 
 /// Pushes that share a question to a statement.
 const TOGETHER: i64 = 1000;
+
+/// How soon after a tag's pushes those are looked at that came meanwhile. A flood for one tag asks the registry no
+/// more often.
+const GATHERS: Duration = Duration::from_millis(100);
 
 /// What is done to the pushes of `$1`, a list in JSON, which each engine reads with a function of its own.
 macro_rules! of_these {
@@ -353,7 +359,12 @@ impl Store {
         .await?;
         match self.next_due(tx, held).await? {
             None => self.complete_in(tx, held).await,
-            Some(at) => self.postpone_in(tx, held, at).await,
+            Some(at) if at > self.clock.now() => self.postpone_in(tx, held, at).await,
+            // They came while we were at it, and more may come: these and those are looked at together.
+            Some(_) => {
+                let at = self.clock.now() + millis(GATHERS);
+                Self::retry_in(tx, held, at, "further pushes of the tag").await
+            }
         }
     }
 

@@ -6,7 +6,7 @@
 mod annotations;
 mod labels;
 
-use crate::model::Claim;
+use crate::model::{Claim, terminal};
 use crate::registry::ImageDetails;
 
 /// Longest text of a claim that is kept, in bytes: URLs and revisions are shorter.
@@ -27,9 +27,7 @@ pub fn collect(image: &ImageDetails) -> Vec<Claim> {
 /// pass for a commit.
 fn text(value: Option<&String>) -> Option<String> {
     let value = value?.trim();
-    // A carriage return writes over what stands before it.
-    let shown = value.rsplit('\r').next().unwrap_or_default();
-    let mut text = strip_ansi_escapes::strip_str(shown);
+    let mut text = terminal::shown(value);
     text.retain(|char| !char.is_control());
     if text != value {
         text.push(char::REPLACEMENT_CHARACTER);

@@ -51,6 +51,9 @@ async fn a_push_that_comes_while_the_registry_is_asked_has_it_asked_again(shelf:
         .unwrap();
     assert_eq!(one_of(&shelf, late.id).await.digest(), None);
 
+    let none = shelf.store.claim(JobKind::Resolve, LEASE).await.unwrap();
+    assert_eq!(none, None, "those that come soon are looked at with it");
+    shelf.clock.advance(Duration::from_millis(100));
     let job = shelf.claim(JobKind::Resolve).await;
     let pushes = shelf.open(&job).await;
     assert_eq!(
