@@ -156,7 +156,7 @@ impl Stage {
         let outside = |error: crate::store::StoreError| Failure::Outside(error.to_string());
         let mut told: HashMap<RunId, usize> = HashMap::new();
         loop {
-            let bell = store.bell().notified();
+            let bell = store.any_bell().notified();
             tokio::pin!(bell);
             bell.as_mut().enable();
             let filter = RunFilter {

@@ -119,7 +119,7 @@ async fn dispatch(pipeline: Arc<Pipeline>, kind: JobKind, slots: usize, handle: 
             () = handle.closing.cancelled() => return,
         };
         // Listen before looking, so that a bell in between is not missed.
-        let bell = pipeline.store().bell().notified();
+        let bell = pipeline.store().bell(kind).notified();
         tokio::pin!(bell);
         bell.as_mut().enable();
         let wait = match next_job(pipeline.store(), kind).await {

@@ -107,7 +107,7 @@ impl Store {
         };
         self.end_pushes_in(&mut tx, held, pushes, end).await?;
         tx.commit().await?;
-        self.ring();
+        self.ring([held.kind, JobKind::Test, JobKind::Report]);
         Ok(admission)
     }
 

@@ -3,6 +3,8 @@
 //! A request is answered after its delivery is durable. Those that arrive while a transaction is being
 //! made durable share the next one, so that the disk is waited for once for all of them.
 
+use std::collections::BTreeSet;
+
 use tokio::sync::{mpsc, oneshot};
 
 use super::bulk::Bulk;
@@ -124,7 +126,6 @@ async fn write(store: Store, mut waiting: mpsc::Receiver<Waiting>) {
                 answer(batch.drain(..).map(|one| (one, taken)));
             }
         }
-        store.ring();
     }
 }
 
@@ -176,8 +177,10 @@ async fn store_all(store: &Store, batch: &[Waiting]) -> Result<Vec<Taken>, Store
     for (sql, args) in PUSHES.statements(pushes) {
         tx.execute(sql, args).await?;
     }
+    let woken: BTreeSet<JobKind> = jobs.iter().map(|job| job.kind).collect();
     store.wake_all(&mut tx, jobs).await?;
     tx.commit().await?;
+    store.ring(woken);
     Ok(taken)
 }
 

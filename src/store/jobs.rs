@@ -178,7 +178,7 @@ impl Store {
         let mut tx = self.db.begin_beside().await?;
         self.complete_in(&mut tx, held).await?;
         tx.commit().await?;
-        self.ring();
+        self.ring([held.kind]);
         Ok(())
     }
 
@@ -195,7 +195,7 @@ impl Store {
         let mut tx = self.db.begin_beside().await?;
         self.postpone_in(&mut tx, held, at).await?;
         tx.commit().await?;
-        self.ring();
+        self.ring([held.kind]);
         Ok(())
     }
 
@@ -222,7 +222,7 @@ impl Store {
         let mut tx = self.db.begin_beside().await?;
         Self::retry_in(&mut tx, held, at, why).await?;
         tx.commit().await?;
-        self.ring();
+        self.ring([held.kind]);
         Ok(())
     }
 

@@ -52,11 +52,27 @@ pub struct Store {
     db: Db,
     clock: Clock,
     /// Rung after every commit that may have made a job ready.
-    bell: Arc<Notify>,
+    bells: Arc<Bells>,
     /// Rung by us, for the other replicas to hear.
     call: Arc<Notify>,
     /// This process, in the leases that it holds.
     worker: Uuid,
+}
+
+/// A bell for each kind of job, so that those who wait for one are not woken for all.
+#[derive(Debug, Default)]
+struct Bells {
+    of_kinds: [Notify; JobKind::ALL.len()],
+    any: Notify,
+}
+
+impl Bells {
+    fn ring(&self, kinds: impl IntoIterator<Item = JobKind>) {
+        for kind in kinds {
+            self.of_kinds[kind as usize].notify_waiters();
+        }
+        self.any.notify_waiters();
+    }
 }
 
 impl Store {
@@ -66,7 +82,7 @@ impl Store {
         let store = Self {
             db: Db::open(url.parse::<Address>()?).await?,
             clock,
-            bell: Arc::default(),
+            bells: Arc::default(),
             call: Arc::default(),
             worker: Uuid::new_v4(),
         };
@@ -77,8 +93,8 @@ impl Store {
     /// Rings with the other replicas' bells, and has them ring with ours, until the store is closed.
     fn share_bell(&self) {
         let own = self.worker.to_string();
-        let (db, bell, name) = (self.db.clone(), self.bell.clone(), own.clone());
-        let hearing = async move { db.listen(&name, || bell.notify_waiters()).await };
+        let (db, bells, name) = (self.db.clone(), self.bells.clone(), own.clone());
+        let hearing = async move { db.listen(&name, || bells.ring(JobKind::ALL)).await };
         let (db, call) = (self.db.clone(), self.call.clone());
         let calling = async move {
             loop {
@@ -103,14 +119,19 @@ impl Store {
         &self.clock
     }
 
-    /// Rings after every commit that may have made a job ready. Listen before looking.
-    pub fn bell(&self) -> &Notify {
-        &self.bell
+    /// Rings after every commit that may have made a job of this kind ready. Listen before looking.
+    pub fn bell(&self, kind: JobKind) -> &Notify {
+        &self.bells.of_kinds[kind as usize]
     }
 
-    /// Tells the workers that a job may be ready now.
-    fn ring(&self) {
-        self.bell.notify_waiters();
+    /// Rings after every commit that may have made any job ready: for those who wait for what comes of them.
+    pub fn any_bell(&self) -> &Notify {
+        &self.bells.any
+    }
+
+    /// Tells the workers that a job of these kinds may be ready now.
+    fn ring(&self, kinds: impl IntoIterator<Item = JobKind>) {
+        self.bells.ring(kinds);
         self.call.notify_one();
     }
 

@@ -321,7 +321,7 @@ impl Store {
             (Some(due), Some(_)) => self.postpone_in(&mut tx, held, due).await?,
         }
         tx.commit().await?;
-        self.ring();
+        self.ring([held.kind]);
         Ok(())
     }
 
@@ -335,7 +335,7 @@ impl Store {
         let mut tx = self.db.begin().await?;
         self.end_pushes_in(&mut tx, held, pushes, end).await?;
         tx.commit().await?;
-        self.ring();
+        self.ring([held.kind]);
         Ok(())
     }
 

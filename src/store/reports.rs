@@ -95,7 +95,7 @@ impl Store {
             self.wake(&mut tx, report_job(installation)).await?;
         }
         tx.commit().await?;
-        self.ring();
+        self.ring([JobKind::Report]);
         Ok(())
     }
 
@@ -126,7 +126,7 @@ impl Store {
             self.wake(&mut tx, report_job(installation.0)).await?;
         }
         tx.commit().await?;
-        self.ring();
+        self.ring([JobKind::Report]);
         Ok(())
     }
 
@@ -150,7 +150,7 @@ impl Store {
             self.wake(&mut tx, report_job(installation.0)).await?;
         }
         tx.commit().await?;
-        self.ring();
+        self.ring([JobKind::Report]);
         Ok(())
     }
 

@@ -67,7 +67,7 @@ impl Store {
             self.want_reports(&mut tx, run).await?;
         }
         tx.commit().await?;
-        self.ring();
+        self.ring([JobKind::Test, JobKind::Report]);
         Ok(())
     }
 
@@ -86,7 +86,7 @@ impl Store {
             Self::put_log(&mut tx, run, chunks).await?;
         }
         tx.commit().await?;
-        self.ring();
+        self.ring([JobKind::Test, JobKind::Report]);
         Ok(())
     }
 
@@ -146,7 +146,7 @@ impl Store {
             made.extend(self.rerun_in(&mut tx, *run, delivery).await?);
         }
         tx.commit().await?;
-        self.ring();
+        self.ring([held.kind, JobKind::Test, JobKind::Report]);
         Ok(made)
     }
 

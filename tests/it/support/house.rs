@@ -228,7 +228,7 @@ impl House {
         let id: DeliveryId = delivery["delivery"].as_str().unwrap().parse().unwrap();
         let search = async {
             loop {
-                let bell = self.service.store().bell().notified();
+                let bell = self.service.store().any_bell().notified();
                 let pushes = self.service.store().pushes_of(id).await.unwrap();
                 if pushes.iter().all(&seen) {
                     return pushes;

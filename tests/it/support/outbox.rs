@@ -148,7 +148,9 @@ impl Outbox {
     /// Lets time go by.
     pub(crate) fn pass(&self, time: Duration) {
         self.clock.advance(time);
-        self.store().bell().notify_waiters();
+        for kind in JobKind::ALL {
+            self.store().bell(kind).notify_waiters();
+        }
     }
 
     /// What is seen at last of a check run and a status that say the end.
