@@ -9,6 +9,7 @@ mod address;
 mod bound;
 mod postgres;
 mod sqlite;
+mod writer;
 
 use sqlx::Transaction;
 use sqlx::postgres::{PgPool, Postgres};
@@ -17,6 +18,7 @@ use sqlx::sqlite::{Sqlite, SqliteError};
 use super::StoreError;
 use bound::bound;
 use postgres::in_time;
+use writer::FileTx;
 
 pub(super) use address::Address;
 pub(super) use bound::{Arg, Record, args};
@@ -51,7 +53,7 @@ impl Db {
 
     async fn transaction(&self, turn: bool) -> Result<Tx, StoreError> {
         Ok(match self {
-            Self::Sqlite(file) => Tx::Sqlite(file.write.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Sqlite(file) => Tx::Sqlite(file.write.begin().await?),
             Self::Postgres(pool) => Tx::Postgres(postgres::begin(pool, turn).await?),
         })
     }
@@ -135,7 +137,7 @@ impl Db {
 /// A transaction that writes. Dropped without [`Tx::commit`], it never was.
 #[derive(Debug)]
 pub(super) enum Tx {
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite(FileTx),
     Postgres(Transaction<'static, Postgres>),
 }
 
@@ -144,7 +146,7 @@ impl Tx {
     pub(super) async fn execute(&mut self, sql: &'static str, args: Vec<Arg>) -> Result<u64, StoreError> {
         match self {
             Self::Sqlite(tx) => Ok(bound!(sqlx::query::<Sqlite>(sql), args)
-                .execute(&mut **tx)
+                .execute(tx.connection())
                 .await?
                 .rows_affected()),
             Self::Postgres(tx) => Ok(
@@ -172,7 +174,7 @@ impl Tx {
     ) -> Result<Vec<T>, StoreError> {
         match self {
             Self::Sqlite(tx) => Ok(bound!(sqlx::query_as::<Sqlite, T>(sql), args)
-                .fetch_all(&mut **tx)
+                .fetch_all(tx.connection())
                 .await?),
             Self::Postgres(tx) => {
                 in_time(bound!(sqlx::query_as::<Postgres, T>(sql), args).fetch_all(&mut **tx)).await

@@ -1,16 +1,16 @@
-//! `SQLite`: a file beside the process. One connection writes, and every transaction on it begins as a
-//! writer, so that none fails halfway; the others only read, and are never in its way.
+//! `SQLite`: a file beside the process. One connection writes; the others only read, and are never in its way.
 
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::Connection;
+use sqlx::ConnectOptions;
 use sqlx::error::DatabaseError;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
 use super::StoreError;
+use super::writer::Writer;
 
 /// Connections that read beside the writer.
 const READERS: u32 = 4;
@@ -21,7 +21,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The connections to a file.
 #[derive(Clone, Debug)]
 pub(in crate::store) struct File {
-    pub(super) write: SqlitePool,
+    pub(super) write: Writer,
     pub(super) read: SqlitePool,
 }
 
@@ -37,27 +37,21 @@ pub(super) async fn open(file: &Path) -> Result<File, StoreError> {
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true);
     let unusable = |error| StoreError::unusable(&shown, &error, mend);
-    let pool = |connections| {
-        SqlitePoolOptions::new()
-            .max_connections(connections)
-            .min_connections(1)
-            .test_before_acquire(false)
-            // On a full disk SQLite ends a transaction by itself, which the connection does not notice: it would
-            // begin none ever after.
-            .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
-            .idle_timeout(None)
-            .max_lifetime(None)
-    };
-    let write = pool(1).connect_with(options.clone()).await.map_err(unusable)?;
+    let mut write = options.connect().await.map_err(unusable)?;
     sqlx::migrate!("./migrations")
-        .run(&write)
+        .run(&mut write)
         .await
         .map_err(|error| StoreError::migration(&shown, error, mend))?;
-    let read = pool(READERS)
-        .connect_with(options.read_only(true))
-        .await
-        .map_err(unusable)?;
-    Ok(File { write, read })
+    let read = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_lazy_with(options.clone().read_only(true));
+    Ok(File {
+        write: Writer::new(options, write),
+        read,
+    })
 }
 
 /// What to do about a file that cannot be used.
