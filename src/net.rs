@@ -1,13 +1,14 @@
 //! What all our HTTP clients have in common, whomever they speak to.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use reqwest::{Client, ClientBuilder};
-use rustls::ClientConfig;
-use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::CertificateDer;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 
 use crate::config;
@@ -23,45 +24,101 @@ pub enum TrustError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The system has no certificates, or none that can be read.
-    #[error("cannot use the system's certificates: {0}; install the package ca-certificates")]
-    System(rustls::Error),
+    /// There is no TLS to be had.
+    #[error("cannot use TLS: {0}")]
+    Tls(#[from] rustls::Error),
 }
 
-/// A client that trusts the operator's certificates beside the system's. Proxies come from the
-/// environment; time limits and redirects are for the caller to set.
-pub fn client_builder(net: &config::Net) -> Result<ClientBuilder, TrustError> {
-    Ok(Client::builder()
-        .user_agent(concat!("hubcheck/", env!("CARGO_PKG_VERSION")))
-        .tls_backend_preconfigured(trust(net.ca_file.as_deref())?))
-}
+/// How all our clients check servers: by the operator's certificates beside the system's.
+#[derive(Clone, Debug)]
+pub struct Trust(ClientConfig);
 
-/// How servers are checked. What was made last is used again: the system has hundreds of certificates, and to read
-/// them takes longer than all the rest of a start.
-fn trust(ca_file: Option<&Path>) -> Result<ClientConfig, TrustError> {
-    static MADE: Mutex<Option<(Option<PathBuf>, ClientConfig)>> = Mutex::new(None);
-    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
-    match &*made {
-        Some((file, trust)) if file.as_deref() == ca_file => Ok(trust.clone()),
-        _ => {
-            let trust = make_trust(ca_file)?;
-            *made = Some((ca_file.map(Path::to_owned), trust.clone()));
-            Ok(trust)
-        }
+impl Trust {
+    /// Reads the operator's certificates. The system's, some hundred files, are read when the first server is
+    /// checked, and once for all clients that share this.
+    pub fn new(net: &config::Net) -> Result<Self, TrustError> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let roots = net.ca_file.as_deref().map_or(Ok(Vec::new()), certificates)?;
+        let verifier = WhenNeeded {
+            roots,
+            provider: provider.clone(),
+            made: OnceLock::new(),
+        };
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            // The platform's verifier is what reqwest itself would use.
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        Ok(Self(config))
+    }
+
+    /// A client that checks servers so. Proxies come from the environment; time limits and redirects are for the
+    /// caller to set.
+    pub fn client_builder(&self) -> ClientBuilder {
+        Client::builder()
+            .user_agent(concat!("hubcheck/", env!("CARGO_PKG_VERSION")))
+            .tls_backend_preconfigured(self.0.clone())
     }
 }
 
-fn make_trust(ca_file: Option<&Path>) -> Result<ClientConfig, TrustError> {
-    let roots = ca_file.map_or(Ok(Vec::new()), certificates)?;
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier = Verifier::new_with_extra_roots(roots, provider.clone()).map_err(TrustError::System)?;
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(TrustError::System)?
-        // The platform's verifier is what reqwest itself would use.
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth())
+/// The platform's verifier, made when the first server is checked.
+#[derive(Debug)]
+struct WhenNeeded {
+    roots: Vec<CertificateDer<'static>>,
+    provider: Arc<CryptoProvider>,
+    made: OnceLock<Result<Verifier, rustls::Error>>,
+}
+
+impl WhenNeeded {
+    fn verifier(&self) -> Result<&Verifier, rustls::Error> {
+        let make = || Verifier::new_with_extra_roots(self.roots.clone(), self.provider.clone());
+        self.made.get_or_init(make).as_ref().map_err(|error| {
+            rustls::Error::General(format!(
+                "cannot use the system's certificates: {error}; install the package ca-certificates"
+            ))
+        })
+    }
+}
+
+impl ServerCertVerifier for WhenNeeded {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.verifier()?
+            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, cert, dss, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, cert, dss, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
@@ -92,7 +149,7 @@ mod tests {
         let net = config::Net {
             ca_file: Some(path.to_owned()),
         };
-        client_builder(&net).map(drop).unwrap_err().to_string()
+        Trust::new(&net).unwrap_err().to_string()
     }
 
     #[test]

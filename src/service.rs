@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::github::GitHub;
 use crate::hooks::HookKeys;
 use crate::metrics::Metrics;
+use crate::net::Trust;
 use crate::pipeline::{self, Pipeline, Surroundings, Workers};
 use crate::redact::Redactor;
 use crate::registry::RegistryClient;
@@ -84,8 +85,9 @@ impl Service {
             clock,
             listener,
         } = environment;
-        let github = github(&config, &clock)?;
-        let registry = RegistryClient::new(&config.registries, &config.net, docker_login_file)
+        let trust = Trust::new(&config.net).map_err(|error| StartError::Configuration(error.to_string()))?;
+        let github = github(&config, &trust, &clock)?;
+        let registry = RegistryClient::new(&config.registries, &trust, docker_login_file)
             .map_err(|error| StartError::Configuration(error.to_string()))?;
         let lock = ServingLock::take(&config.store)?;
         let store = Store::open(&config.store, clock.clone()).await?;
@@ -210,13 +212,13 @@ async fn web_parts(
     })
 }
 
-fn github(config: &Config, clock: &Clock) -> Result<GitHub, StartError> {
+fn github(config: &Config, trust: &Trust, clock: &Clock) -> Result<GitHub, StartError> {
     if config.github.webhook_secret.is_empty() {
         return Err(StartError::Configuration(
             "`github.webhook_secret` is missing: set it to what the App's webhook is signed with".to_owned(),
         ));
     }
-    GitHub::with_clock(&config.github, &config.net, clock.clone())
+    GitHub::with_clock(&config.github, trust, clock.clone())
         .map_err(|error| StartError::Configuration(error.to_string()))
 }
 

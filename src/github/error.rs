@@ -10,7 +10,6 @@ use super::limits;
 use super::transport::{Answer, Request};
 use super::wire;
 use crate::model::RepoName;
-use crate::net::TrustError;
 
 /// Letters of a message of GitHub that are kept.
 const EXCERPT: usize = 300;
@@ -42,9 +41,6 @@ pub enum SetupError {
     /// The API's address cannot be used.
     #[error("`github.api_url` cannot be used: {0}")]
     ApiUrl(String),
-    /// The operator's certificates cannot be used.
-    #[error(transparent)]
-    CaFile(#[from] TrustError),
     /// TLS cannot be set up on this machine.
     #[error("the client for GitHub cannot be made: {0}")]
     Client(String),

@@ -35,7 +35,7 @@ pub use error::{GithubError, Refused, SetupError};
 use crate::clock::Clock;
 use crate::config;
 use crate::model::{CommitSha, InstallationId, Repo, RepoName};
-use crate::net;
+use crate::net::Trust;
 use app::App;
 use tokens::Tokens;
 use transport::{Answer, Api, Request};
@@ -106,13 +106,13 @@ struct Inner {
 impl GitHub {
     /// Reads the App's key and makes the client; asks GitHub nothing yet. Must be called within a
     /// Tokio runtime.
-    pub fn new(config: &config::Github, net: &config::Net) -> Result<Self, SetupError> {
-        Self::with_clock(config, net, Clock::default())
+    pub fn new(config: &config::Github, trust: &Trust) -> Result<Self, SetupError> {
+        Self::with_clock(config, trust, Clock::default())
     }
 
     /// The same by another clock.
-    pub fn with_clock(config: &config::Github, net: &config::Net, clock: Clock) -> Result<Self, SetupError> {
-        Self::build(config, net::client_builder(net)?, TIMEOUT, clock)
+    pub fn with_clock(config: &config::Github, trust: &Trust, clock: Clock) -> Result<Self, SetupError> {
+        Self::build(config, trust.client_builder(), TIMEOUT, clock)
     }
 
     /// The same over connections of the caller's making (certificates, proxies), and with another

@@ -30,7 +30,7 @@ impl Pipeline {
         let Some(mut pushes) = self.store().open_pushes(lease).await? else {
             return Ok(self.store().complete(lease).await?);
         };
-        let (digest, seen_at) = match self.meaning(lease, &mut pushes).await? {
+        let (digest, seen_at) = match self.meaning(&mut pushes).await {
             Ok(meaning) => meaning,
             Err(setback) => return self.set_back(lease, &pushes, setback).await,
         };
@@ -58,26 +58,15 @@ impl Pipeline {
         Ok(())
     }
 
-    /// What the tag meant when the registry was asked, which it is once for these pushes. The outer error is ours,
-    /// the inner one theirs.
-    async fn meaning(
-        &self,
-        lease: &Lease,
-        pushes: &mut OpenPushes,
-    ) -> Result<Result<(Digest, UnixMillis), Setback>, JobError> {
-        if let Some(meaning) = &pushes.meaning {
-            return Ok(Ok(meaning.clone()));
+    /// What the tag meant when the registry was asked, which it is once for these pushes.
+    async fn meaning(&self, pushes: &mut OpenPushes) -> Result<(Digest, UnixMillis), Setback> {
+        if let Some(meaning) = pushes.meaning() {
+            return Ok(meaning.clone());
         }
         let asked_at = self.store().clock().now();
-        match self.resolver.digest(&pushes.image, &pushes.tag).await {
-            Ok(digest) => {
-                self.store()
-                    .pushes_resolved(lease, pushes, &digest, asked_at)
-                    .await?;
-                Ok(Ok((digest, asked_at)))
-            }
-            Err(setback) => Ok(Err(setback)),
-        }
+        let digest = self.resolver.digest(&pushes.image, &pushes.tag).await?;
+        pushes.mean(digest.clone(), asked_at);
+        Ok((digest, asked_at))
     }
 
     async fn trace(
@@ -162,7 +151,7 @@ impl Pipeline {
         match setback {
             Setback::Passing { why, after, patience } => {
                 let why = self.parts.runner.hidden().text(&why);
-                let waited = now - pushes.waits_since.unwrap_or(now);
+                let waited = now - pushes.waits_since().unwrap_or(now);
                 let waited = Duration::from_millis(u64::try_from(waited).unwrap_or(0));
                 let wait = match patience {
                     Patience::TagSettles => settling(waited),

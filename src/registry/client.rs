@@ -16,6 +16,7 @@ use super::transport::Transport;
 use super::{NotRunnable, RegistryError, SetupError};
 use crate::config;
 use crate::model::{Digest, ImageName, Platform, Tag, Visibility};
+use crate::net::Trust;
 
 /// Whose rights a request uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,7 +39,7 @@ impl RegistryClient {
     /// Fails where the configuration, the certificates or Docker's file cannot be used.
     pub fn new(
         registries: &BTreeMap<String, config::Registry>,
-        net: &config::Net,
+        trust: &Trust,
         docker_config: Option<PathBuf>,
     ) -> Result<Self, SetupError> {
         let mut endpoints = BTreeMap::new();
@@ -58,7 +59,7 @@ impl RegistryClient {
         let reader = Reader {
             endpoints,
             keyring: Keyring::new(registries, docker)?,
-            transport: Transport::new(net)?,
+            transport: Transport::new(trust)?,
             authenticator: Authenticator::default(),
             cache: Mutex::default(),
         };

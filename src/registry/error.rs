@@ -6,7 +6,6 @@ use http::{HeaderMap, StatusCode, header};
 
 use super::transport::{Answer, Failure};
 use crate::model::Platform;
-use crate::net::TrustError;
 
 /// The longest that a registry can make us wait by asking.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
@@ -40,9 +39,6 @@ pub enum SetupError {
         /// Why.
         reason: String,
     },
-    /// The operator's certificates cannot be used.
-    #[error(transparent)]
-    CaFile(#[from] TrustError),
     /// The HTTP client cannot be made.
     #[error("cannot set up HTTPS: {0}")]
     Client(String),

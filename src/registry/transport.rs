@@ -11,8 +11,7 @@ use url::Url;
 
 use super::place::{Place, address, is_loopback, is_metadata, is_public};
 use super::{SetupError, body};
-use crate::config;
-use crate::net;
+use crate::net::Trust;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -57,7 +56,7 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    pub(super) fn new(net: &config::Net) -> Result<Self, SetupError> {
+    pub(super) fn new(trust: &Trust) -> Result<Self, SetupError> {
         let build = |builder: ClientBuilder| {
             builder
                 .connect_timeout(CONNECT_TIMEOUT)
@@ -67,8 +66,8 @@ impl Transport {
                 .map_err(|error| SetupError::Client(error.to_string()))
         };
         Ok(Self {
-            world: build(net::client_builder(net)?)?,
-            loopback: build(net::client_builder(net)?.no_proxy())?,
+            world: build(trust.client_builder())?,
+            loopback: build(trust.client_builder().no_proxy())?,
             timeout: REQUEST_TIMEOUT,
         })
     }
@@ -223,7 +222,7 @@ mod tests {
         });
         let transport = Transport {
             timeout,
-            ..Transport::new(&config::Net::default()).unwrap()
+            ..Transport::new(&Trust::new(&crate::config::Net::default()).unwrap()).unwrap()
         };
         let request = Request {
             method: Method::GET,

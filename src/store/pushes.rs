@@ -140,10 +140,8 @@ pub struct OpenPushes {
     pub image: ImageName,
     /// The tag.
     pub tag: Tag,
-    /// What the tag meant when the registry was asked, and when that was.
-    pub meaning: Option<(Digest, UnixMillis)>,
-    /// Since when something stands in the way of the one that waits longest.
-    pub waits_since: Option<UnixMillis>,
+    meaning: Option<(Digest, UnixMillis)>,
+    waits_since: Option<UnixMillis>,
     ids: Vec<PushId>,
 }
 
@@ -153,8 +151,34 @@ impl OpenPushes {
         self.ids[0]
     }
 
+    /// What the tag meant when the registry was asked, and when that was.
+    pub fn meaning(&self) -> Option<&(Digest, UnixMillis)> {
+        self.meaning.as_ref()
+    }
+
+    /// The registry was asked, and said what the tag means. Kept with what comes of the pushes next: from then on
+    /// only that digest counts for them, wherever the tag moves.
+    pub fn mean(&mut self, digest: Digest, asked_at: UnixMillis) {
+        self.meaning = Some((digest, asked_at));
+        self.waits_since = None;
+    }
+
+    /// Since when something stands in the way of the one that waits longest.
+    pub fn waits_since(&self) -> Option<UnixMillis> {
+        self.waits_since
+    }
+
     fn ids(&self) -> String {
         super::record::json(&self.ids)
+    }
+
+    fn digest(&self) -> Option<String> {
+        let (digest, _) = self.meaning.as_ref()?;
+        Some(digest.to_string())
+    }
+
+    fn asked_at(&self) -> Option<UnixMillis> {
+        self.meaning.as_ref().map(|(_, asked_at)| *asked_at)
     }
 }
 
@@ -267,29 +291,6 @@ impl Store {
             .await
     }
 
-    /// Keeps what the tag means: from then on only that digest counts for these pushes, wherever the tag moves.
-    pub async fn pushes_resolved(
-        &self,
-        held: &Lease,
-        pushes: &mut OpenPushes,
-        digest: &Digest,
-        asked_at: UnixMillis,
-    ) -> Result<(), StoreError> {
-        let mut tx = self.begin_held(held).await?;
-        tx.execute(
-            of_these!(
-                self.db,
-                "UPDATE pushes SET digest = $2, resolved_at = $3, reason = NULL, waits_since = NULL"
-            ),
-            args![pushes.ids(), digest.as_str(), asked_at],
-        )
-        .await?;
-        tx.commit().await?;
-        pushes.meaning = Some((digest.clone(), asked_at));
-        pushes.waits_since = None;
-        Ok(())
-    }
-
     /// Keeps what pushes wait for, and ends those that have waited long enough.
     pub async fn pushes_wait(
         &self,
@@ -301,8 +302,13 @@ impl Store {
         tx.execute(
             of_these!(
                 self.db,
-                "UPDATE pushes SET reason = $2, waits_since = COALESCE(waits_since, $3), due_at = $4,
-                    stage = CASE WHEN waits_since <= $5 THEN $6 ELSE stage END"
+                // With its digest a push has its patience anew.
+                "UPDATE pushes SET reason = $2, due_at = $4, digest = COALESCE(digest, $7),
+                    resolved_at = COALESCE(resolved_at, $8),
+                    waits_since = CASE WHEN digest IS NULL AND $7 IS NOT NULL THEN $3
+                        ELSE COALESCE(waits_since, $3) END,
+                    stage = CASE WHEN (digest IS NULL) = ($7 IS NULL) AND waits_since <= $5 THEN $6
+                        ELSE stage END"
             ),
             args![
                 pushes.ids(),
@@ -310,7 +316,9 @@ impl Store {
                 self.clock.now(),
                 wait.until,
                 wait.given_up_since,
-                wait.given_up_as.as_str()
+                wait.given_up_as.as_str(),
+                pushes.digest(),
+                pushes.asked_at()
             ],
         )
         .await?;
@@ -348,12 +356,18 @@ impl Store {
         end: PushEnd<'_>,
     ) -> Result<(), StoreError> {
         tx.execute(
-            of_these!(self.db, "UPDATE pushes SET stage = $2, run_id = $3, reason = $4"),
+            of_these!(
+                self.db,
+                "UPDATE pushes SET stage = $2, run_id = $3, reason = $4, digest = COALESCE(digest, $5),
+                    resolved_at = COALESCE(resolved_at, $6)"
+            ),
             args![
                 pushes.ids(),
                 end.stage().as_str(),
                 end.run().map(|run| run.to_string()),
-                end.why()
+                end.why(),
+                pushes.digest(),
+                pushes.asked_at()
             ],
         )
         .await?;

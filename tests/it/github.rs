@@ -11,6 +11,7 @@ use hubcheck::github::{CheckRunId, GitHub, GithubError, KeyError, Refused, Setup
 use hubcheck::model::{
     CheckState, CommitSha, Conclusion, Progress, Repo, RepoName, RunId, StatusState, StatusValue, Visibility,
 };
+use hubcheck::net::Trust;
 use secrecy::SecretString;
 
 /// The simulated GitHub with one repository and one commit, and a client of it.
@@ -27,7 +28,7 @@ impl Scene {
         let name: RepoName = "acme/app".parse().unwrap();
         simulated.add_repo(&name, Visibility::Private);
         let sha = simulated.commit(&name, "Add the app").unwrap();
-        let github = GitHub::new(&simulated.config().unwrap(), &Net::default()).unwrap();
+        let github = GitHub::new(&simulated.config().unwrap(), &trust()).unwrap();
         Self {
             simulated,
             github,
@@ -91,7 +92,7 @@ async fn the_app_proves_its_key_and_number() {
 
     let mut config = scene.simulated.config().unwrap();
     config.app_id = Some(7);
-    let stranger = GitHub::new(&config, &Net::default()).unwrap();
+    let stranger = GitHub::new(&config, &trust()).unwrap();
     assert!(matches!(stranger.app().await, Err(GithubError::Unauthorized(_))));
 }
 
@@ -100,7 +101,7 @@ async fn a_clock_that_is_off_is_set_right_by_the_first_refusal() {
     let app = SimulatedApp::default();
     let simulated = Simulated::start(app.clone()).await.unwrap();
     let clock = Clock::default();
-    let github = GitHub::with_clock(&simulated.config().unwrap(), &Net::default(), clock.clone()).unwrap();
+    let github = GitHub::with_clock(&simulated.config().unwrap(), &trust(), clock.clone()).unwrap();
     github.app().await.unwrap();
     for jump in [&app.clock, &clock, &clock] {
         jump.advance(Duration::from_hours(2));
@@ -119,7 +120,7 @@ async fn a_clock_that_is_off_is_set_right_by_the_first_refusal() {
 async fn setting_up_names_what_is_missing() {
     let scene = Scene::new().await;
     let config = || scene.simulated.config().unwrap();
-    let refused = |config| GitHub::new(&config, &Net::default()).unwrap_err();
+    let refused = |config| GitHub::new(&config, &trust()).unwrap_err();
     let mut without_id = config();
     without_id.app_id = None;
     assert!(matches!(refused(without_id), SetupError::NoAppId));
@@ -158,7 +159,7 @@ async fn an_app_that_is_not_installed_is_told_apart() {
 async fn many_at_once_share_one_token() {
     let (scene, repo) = Scene::ready().await;
     scene.simulated.revoke_tokens();
-    let github = GitHub::new(&scene.simulated.config().unwrap(), &Net::default()).unwrap();
+    let github = GitHub::new(&scene.simulated.config().unwrap(), &trust()).unwrap();
     let before = scene.requests(&Method::POST, "access_tokens");
     let asked = (0..10).map(|_| github.commit(&repo, &scene.sha));
     assert!(join_all(asked).await.into_iter().all(|found| found.is_ok()));
@@ -477,7 +478,7 @@ async fn a_renamed_repository_is_followed() {
 
     for github in [
         &scene.github,
-        &GitHub::new(&scene.simulated.config().unwrap(), &Net::default()).unwrap(),
+        &GitHub::new(&scene.simulated.config().unwrap(), &trust()).unwrap(),
     ] {
         let now = github.repo(&scene.name).await.unwrap();
         assert_eq!((now.id, now.name), (repo.id, renamed.clone()));
@@ -531,11 +532,15 @@ async fn the_app_is_registered_as_its_manifest_says() {
         serde_json::from_str(include_str!("../../app-manifest/manifest.json")).unwrap();
     let simulated = Simulated::start(SimulatedApp::default()).await.unwrap();
     simulated.add_repo(&"acme/app".parse().unwrap(), Visibility::Public);
-    let client = GitHub::new(&simulated.config().unwrap(), &Net::default()).unwrap();
+    let client = GitHub::new(&simulated.config().unwrap(), &trust()).unwrap();
     let app = client.app().await.unwrap();
     assert_eq!(
         serde_json::json!(app.permissions),
         manifest["default_permissions"]
     );
     assert_eq!(serde_json::json!(app.events), manifest["default_events"]);
+}
+
+fn trust() -> Trust {
+    Trust::new(&Net::default()).unwrap()
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use hubcheck::config;
 use hubcheck::demo::images::{Image, ImageBuilder, IndexBuilder, host_platform, shell_layer};
 use hubcheck::model::{Digest, ImageName, Tag, Visibility};
+use hubcheck::net::Trust;
 use hubcheck::registry::{Access, NotRunnable, RegistryClient, RegistryError};
 use secrecy::ExposeSecret as _;
 
@@ -34,7 +35,12 @@ fn reader_with(registries: &[(&str, config::Registry)], docker_config: Option<Pa
         .iter()
         .map(|(host, registry)| ((*host).to_owned(), registry.clone()))
         .collect();
-    RegistryClient::new(&registries, &config::Net::default(), docker_config).unwrap()
+    RegistryClient::new(
+        &registries,
+        &Trust::new(&config::Net::default()).unwrap(),
+        docker_config,
+    )
+    .unwrap()
 }
 
 fn tag(text: &str) -> Tag {
@@ -287,7 +293,7 @@ fn half_an_account_is_an_error_that_names_the_registry() {
         ..config::Registry::default()
     };
     let registries = BTreeMap::from([("ghcr.io".to_owned(), half)]);
-    let error = RegistryClient::new(&registries, &config::Net::default(), None)
+    let error = RegistryClient::new(&registries, &Trust::new(&config::Net::default()).unwrap(), None)
         .err()
         .unwrap()
         .to_string();

@@ -13,6 +13,7 @@ on_both_engines! {
     a_digest_that_waits_for_its_commit_is_in_no_later_pushs_way,
     while_the_registry_is_silent_further_pushes_of_the_tag_wait_with_the_first,
     a_push_has_its_whole_patience_whatever_came_before,
+    once_its_digest_is_known_a_push_has_its_patience_anew,
     pushes_of_other_tags_are_other_jobs,
 }
 
@@ -27,7 +28,7 @@ async fn a_thousand_webhooks_for_a_tag_ask_the_registry_once(shelf: Shelf) {
 
     let job = shelf.claim(JobKind::Resolve).await;
     let pushes = shelf.open(&job).await;
-    let pushes = resolve(&shelf, &job, pushes, 'a').await;
+    let pushes = resolve(&shelf, pushes, 'a');
     let new = new_run("v1", 'a', 1);
     shelf.store.admit(&job, &pushes, &new).await.unwrap();
 
@@ -43,7 +44,7 @@ async fn a_push_that_comes_while_the_registry_is_asked_has_it_asked_again(shelf:
     let (pushes, job) = shelf.push("acme/app", "v1").await;
     let late = delivery("acme/app", "v1");
     shelf.intake.take(late.clone()).await;
-    let pushes = resolve(&shelf, &job, pushes, 'a').await;
+    let pushes = resolve(&shelf, pushes, 'a');
     shelf
         .store
         .admit(&job, &pushes, &new_run("v1", 'a', 1))
@@ -57,10 +58,11 @@ async fn a_push_that_comes_while_the_registry_is_asked_has_it_asked_again(shelf:
     let job = shelf.claim(JobKind::Resolve).await;
     let pushes = shelf.open(&job).await;
     assert_eq!(
-        pushes.meaning, None,
+        pushes.meaning(),
+        None,
         "what was answered before it came does not count"
     );
-    let pushes = resolve(&shelf, &job, pushes, 'b').await;
+    let pushes = resolve(&shelf, pushes, 'b');
     shelf
         .store
         .admit(&job, &pushes, &new_run("v1", 'b', 2))
@@ -71,12 +73,12 @@ async fn a_push_that_comes_while_the_registry_is_asked_has_it_asked_again(shelf:
 
 async fn a_digest_that_waits_for_its_commit_is_in_no_later_pushs_way(shelf: Shelf) {
     let (pushes, job) = shelf.push("acme/app", "v1").await;
-    let waiting = resolve(&shelf, &job, pushes, 'a').await;
+    let waiting = resolve(&shelf, pushes, 'a');
     wait(&shelf, &job, &waiting, "the commit is not there yet").await;
 
     let (later, job) = shelf.push("acme/app", "v1").await;
-    assert_eq!(later.meaning, None);
-    let later = resolve(&shelf, &job, later, 'b').await;
+    assert_eq!(later.meaning(), None);
+    let later = resolve(&shelf, later, 'b');
     shelf
         .store
         .admit(&job, &later, &new_run("v1", 'b', 2))
@@ -88,7 +90,7 @@ async fn a_digest_that_waits_for_its_commit_is_in_no_later_pushs_way(shelf: Shel
     shelf.clock.advance(Duration::from_secs(5));
     let job = shelf.claim(JobKind::Resolve).await;
     let still = shelf.open(&job).await;
-    assert_eq!(still.meaning.map(|(digest, _)| digest), Some(digest('a')));
+    assert_eq!(still.meaning().map(|(digest, _)| digest), Some(&digest('a')));
 }
 
 async fn while_the_registry_is_silent_further_pushes_of_the_tag_wait_with_the_first(shelf: Shelf) {
@@ -99,7 +101,7 @@ async fn while_the_registry_is_silent_further_pushes_of_the_tag_wait_with_the_fi
     assert_eq!(none, None, "the registry is not asked more often for it");
     shelf.clock.advance(Duration::from_secs(5));
     let job = shelf.claim(JobKind::Resolve).await;
-    let pushes = resolve(&shelf, &job, shelf.open(&job).await, 'a').await;
+    let pushes = resolve(&shelf, shelf.open(&job).await, 'a');
     shelf
         .store
         .admit(&job, &pushes, &new_run("v1", 'a', 1))
@@ -125,6 +127,26 @@ async fn a_push_has_its_whole_patience_whatever_came_before(shelf: Shelf) {
     assert_eq!(late.reason.as_deref(), Some("there is no such tag"));
 }
 
+async fn once_its_digest_is_known_a_push_has_its_patience_anew(shelf: Shelf) {
+    let one = delivery("acme/app", "v1");
+    shelf.intake.take(one.clone()).await;
+    let job = shelf.claim(JobKind::Resolve).await;
+    wait(
+        &shelf,
+        &job,
+        &shelf.open(&job).await,
+        "the registry does not answer",
+    )
+    .await;
+    for stage in [PushStage::Received, PushStage::Unmapped] {
+        shelf.clock.advance(PATIENCE);
+        let job = shelf.claim(JobKind::Resolve).await;
+        let pushes = resolve(&shelf, shelf.open(&job).await, 'a');
+        wait(&shelf, &job, &pushes, "the commit is not there yet").await;
+        assert_eq!(one_of(&shelf, one.id).await.stage, stage);
+    }
+}
+
 async fn pushes_of_other_tags_are_other_jobs(shelf: Shelf) {
     let (_, first) = shelf.push("acme/app", "v1").await;
     let (_, second) = shelf.push("acme/app", "v2").await;
@@ -145,13 +167,8 @@ fn digest(digit: char) -> Digest {
 }
 
 /// The registry says what the tag means.
-async fn resolve(shelf: &Shelf, job: &Lease, mut pushes: OpenPushes, digit: char) -> OpenPushes {
-    let now = shelf.clock.now();
-    let resolved = shelf
-        .store
-        .pushes_resolved(job, &mut pushes, &digest(digit), now)
-        .await;
-    resolved.unwrap();
+fn resolve(shelf: &Shelf, mut pushes: OpenPushes, digit: char) -> OpenPushes {
+    pushes.mean(digest(digit), shelf.clock.now());
     pushes
 }
 
