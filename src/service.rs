@@ -85,10 +85,7 @@ impl Service {
             clock,
             listener,
         } = environment;
-        let trust = Trust::new(&config.net).map_err(|error| StartError::Configuration(error.to_string()))?;
-        let github = github(&config, &trust, &clock)?;
-        let registry = RegistryClient::new(&config.registries, &trust, docker_login_file)
-            .map_err(|error| StartError::Configuration(error.to_string()))?;
+        let (github, registry) = clients(&config, &clock, docker_login_file)?;
         let lock = ServingLock::take(&config.store)?;
         let store = Store::open(&config.store, clock.clone()).await?;
         store.take_over(&lock).await?;
@@ -212,14 +209,22 @@ async fn web_parts(
     })
 }
 
-fn github(config: &Config, trust: &Trust, clock: &Clock) -> Result<GitHub, StartError> {
+fn clients(
+    config: &Config,
+    clock: &Clock,
+    docker_login_file: Option<PathBuf>,
+) -> Result<(GitHub, RegistryClient), StartError> {
+    let wrong = |error: &dyn std::error::Error| StartError::Configuration(error.to_string());
     if config.github.webhook_secret.is_empty() {
         return Err(StartError::Configuration(
             "`github.webhook_secret` is missing: set it to what the App's webhook is signed with".to_owned(),
         ));
     }
-    GitHub::with_clock(&config.github, trust, clock.clone())
-        .map_err(|error| StartError::Configuration(error.to_string()))
+    let trust = Trust::new(&config.net).map_err(|error| wrong(&error))?;
+    let github = GitHub::with_clock(&config.github, &trust, clock.clone()).map_err(|error| wrong(&error))?;
+    let registry =
+        RegistryClient::new(&config.registries, &trust, docker_login_file).map_err(|error| wrong(&error))?;
+    Ok((github, registry))
 }
 
 /// What nobody may see in what strangers print: the configuration's secrets, and the store's own.
