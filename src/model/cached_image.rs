@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::image::Digest;
+use super::digest::Digest;
 
 /// An image that hubcheck pulled to an Engine.
 #[derive(Clone, Debug, PartialEq, Eq)]

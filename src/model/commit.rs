@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::image::is_hex;
+use super::digest::is_hex;
 
 /// A text that is not a full commit SHA.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

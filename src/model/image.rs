@@ -1,4 +1,4 @@
-//! Image names, tags, digests and platforms, as the OCI distribution specification has them.
+//! Image names and tags, as the OCI distribution specification has them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 use serde::{Deserialize, Serialize};
+
+use super::digest::is_hex;
 
 /// The registry that a name without one means.
 const DOCKER_HUB: &str = "docker.io";
@@ -36,13 +38,10 @@ static PATH: LazyLock<Regex> = LazyLock::new(|| {
     .expect("the expression is fixed")
 });
 
-/// Bytes of a system's, an architecture's or a variant's name: real ones have half of that at most.
-const MAX_PLATFORM_PART: usize = 32;
-
 /// A text that is not an image reference, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct InvalidReference(String);
+pub struct InvalidReference(pub(super) String);
 
 /// The canonical name of an image, with its registry and without tag or digest:
 /// `docker.io/acme/app`.
@@ -206,142 +205,8 @@ impl fmt::Display for Tag {
     }
 }
 
-/// The SHA-256 of a manifest or a blob: `sha256:<64 hex>`. Never moves.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Digest(String);
-
-impl Digest {
-    /// The digest of `bytes`.
-    pub fn of(bytes: &[u8]) -> Self {
-        use sha2::Digest as _;
-        Self(format!("sha256:{}", hex::encode(sha2::Sha256::digest(bytes))))
-    }
-
-    /// The whole text, with `sha256:`.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Enough of it for a person to tell it from others: twelve hex digits.
-    pub fn short(&self) -> &str {
-        let start = "sha256:".len();
-        &self.0[start..start + 12]
-    }
-}
-
-impl FromStr for Digest {
-    type Err = InvalidReference;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.strip_prefix("sha256:") {
-            Some(hex) if is_hex(hex, 64) => Ok(Self(text.to_ascii_lowercase())),
-            _ => Err(InvalidReference(format!(
-                "`{}` is no SHA-256 digest",
-                excerpt(text)
-            ))),
-        }
-    }
-}
-
-impl TryFrom<String> for Digest {
-    type Error = InvalidReference;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<Digest> for String {
-    fn from(digest: Digest) -> Self {
-        digest.0
-    }
-}
-
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// What an image runs on, in Go's words as the OCI image specification has them: `linux/arm64/v8`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Platform {
-    /// `linux`, `windows`.
-    pub os: String,
-    /// `amd64`, `arm64`.
-    pub architecture: String,
-    /// `v8`, of an ARM.
-    pub variant: Option<String>,
-}
-
-impl Platform {
-    /// Can an engine of this platform run what was built for `other`?
-    ///
-    /// The variant decides only where both name one: an engine does not report its own.
-    pub fn runs(&self, other: &Platform) -> bool {
-        let variants_differ =
-            matches!((&self.variant, &other.variant), (Some(ours), Some(theirs)) if ours != theirs);
-        self.os == other.os && self.architecture == other.architecture && !variants_differ
-    }
-}
-
-impl FromStr for Platform {
-    type Err = InvalidReference;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parts: Vec<&str> = text.split('/').collect();
-        let well_formed = |part: &&str| {
-            (1..=MAX_PLATFORM_PART).contains(&part.len())
-                && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        };
-        match parts.as_slice() {
-            [os, architecture, variant @ ..] if variant.len() <= 1 && parts.iter().all(well_formed) => {
-                Ok(Self {
-                    os: (*os).to_owned(),
-                    architecture: (*architecture).to_owned(),
-                    variant: variant.first().map(|&variant| variant.to_owned()),
-                })
-            }
-            _ => Err(InvalidReference(format!(
-                "`{}` is no platform like `linux/amd64`",
-                excerpt(text)
-            ))),
-        }
-    }
-}
-
-impl TryFrom<String> for Platform {
-    type Error = InvalidReference;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<Platform> for String {
-    fn from(platform: Platform) -> Self {
-        platform.to_string()
-    }
-}
-
-impl fmt::Display for Platform {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.os, self.architecture)?;
-        self.variant
-            .as_ref()
-            .map_or(Ok(()), |variant| write!(f, "/{variant}"))
-    }
-}
-
-/// Is `text` exactly `length` hexadecimal digits?
-pub(super) fn is_hex(text: &str, length: usize) -> bool {
-    text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
 /// The start of a stranger's text, fit for an error message.
-fn excerpt(text: &str) -> String {
+pub(super) fn excerpt(text: &str) -> String {
     text.chars().filter(|char| !char.is_control()).take(80).collect()
 }
 
@@ -459,14 +324,5 @@ mod tests {
         assert!(!"sha256-abc".parse::<Tag>().unwrap().holds_signatures());
         assert!("buildcache-main".parse::<Tag>().unwrap().holds_cache());
         assert!(!"v1".parse::<Tag>().unwrap().holds_cache());
-    }
-
-    #[test]
-    fn a_platform_runs_its_own_kind() {
-        let engine: Platform = "linux/arm64".parse().unwrap();
-        assert!(engine.runs(&"linux/arm64/v8".parse().unwrap()));
-        assert!(!engine.runs(&"linux/amd64".parse().unwrap()));
-        assert!("linux".parse::<Platform>().is_err());
-        assert!("linux/a/b/c".parse::<Platform>().is_err());
     }
 }

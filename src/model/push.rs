@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::image::{Digest, ImageName, Tag};
+use super::digest::Digest;
+use super::image::{ImageName, Tag};
 
 /// One image reference that a delivery speaks of. A hint: nothing of it is believed before the
 /// registry has confirmed it.
