@@ -3,6 +3,8 @@
 //!
 //! An image that nothing maps to a commit is told in `whole`, as is one whose claims differ.
 
+mod refusals;
+
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -98,82 +100,6 @@ pub(crate) fn source_on(registry: &DemoRegistry, image: &Image) -> PullSource {
 }
 
 #[tokio::test]
-async fn a_registry_that_wants_an_account_is_asked_once_and_the_delivery_says_what_is_missing() {
-    let account = Account {
-        username: USERNAME.to_owned(),
-        password: PASSWORD.to_owned(),
-    };
-    let (account, realm) = (Some(account), None);
-    let registry = DemoRegistry::start(Guard::Bearer { account, realm })
-        .await
-        .unwrap();
-    let house = house_on(&registry, |_| ()).await;
-    let (commit, delivery) = push(&registry, &house, "echo fine").await;
-    let pushes = house
-        .pushes(&delivery, |push| push.stage == PushStage::Unmapped)
-        .await;
-    assert!(
-        reason(&pushes).contains("set username and password in [registry.\"docker.io\"]"),
-        "{pushes:?}"
-    );
-    house.clock.advance(Duration::from_hours(2));
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(
-        registry.requests().len(),
-        2,
-        "the manifest and the token, once each"
-    );
-    assert!(house.github.check_runs(&house.repo, &commit).is_empty());
-    house.close().await;
-}
-
-#[tokio::test]
-async fn a_token_that_ran_out_is_renewed_once_on_the_way() {
-    let account = Account {
-        username: USERNAME.to_owned(),
-        password: PASSWORD.to_owned(),
-    };
-    let (account, realm) = (Some(account), None);
-    let registry = DemoRegistry::start(Guard::Bearer { account, realm })
-        .await
-        .unwrap();
-    let house = house_on(&registry, |config| {
-        let hub = config.registries.get_mut("docker.io").unwrap();
-        hub.username = Some(USERNAME.to_owned());
-        hub.password = Some(PASSWORD.into());
-    })
-    .await;
-    for _ in 0..2 {
-        let (commit, _) = push(&registry, &house, "echo fine").await;
-        assert_eq!(house.shown(&commit, 1).await.conclusion(), ("success", "success"));
-        registry.revoke_tokens();
-    }
-    house.close().await;
-}
-
-#[tokio::test]
-async fn an_engine_that_may_not_pull_asks_for_credentials_on_the_commit() {
-    let denied = r#"{"errors":[{"code":"DENIED","message":"requested access to the resource is denied"}]}"#;
-    for (status, denied) in [(401, denied), (403, denied), (403, "<html>no</html>")] {
-        let (registry, house) = open().await;
-        registry.misbehave(fault(
-            ENGINE,
-            "/manifests/",
-            usize::MAX,
-            refusal(status, None, denied),
-        ));
-        let (commit, _) = push(&registry, &house, "echo fine").await;
-        let shown = house.shown(&commit, 1).await;
-        assert_eq!(shown.conclusion(), ("action_required", "error"));
-        assert_eq!(
-            shown.check.title.as_deref().unwrap(),
-            "cannot pull docker.io/acme/app: set credentials that may read it in [registry.\"docker.io\"]"
-        );
-        house.close().await;
-    }
-}
-
-#[tokio::test]
 async fn a_tag_that_is_not_there_yet_is_looked_for_twice_more_in_half_a_minute() {
     let (registry, house) = open().await;
     let delivery = house.announce("v1").await;
@@ -223,84 +149,6 @@ async fn an_image_that_is_deleted_before_the_pull_is_looked_for_twice_more_and_t
         shown.check.title.as_deref().unwrap(),
         "the image was deleted from the registry before it could be tested: push it again"
     );
-    house.close().await;
-}
-
-#[tokio::test]
-async fn a_rate_limit_is_waited_for_as_long_as_it_says() {
-    for is_old in [false, true] {
-        let (registry, house) = open().await;
-        let header = if is_old {
-            (
-                "x-retry-after",
-                (jiff::Timestamp::now().as_second() + 600).to_string(),
-            )
-        } else {
-            ("retry-after", "600".to_owned())
-        };
-        let body = "Too Many Requests";
-        registry.misbehave(fault(US, "/manifests/v1", 1, refusal(429, Some(header), body)));
-        let (commit, delivery) = push(&registry, &house, "echo fine").await;
-        let pushes = house.pushes(&delivery, |push| push.reason.is_some()).await;
-        assert!(
-            reason(&pushes).contains("it asks to wait for 600 s")
-                || reason(&pushes).contains("it asks to wait for 5"),
-            "{pushes:?}"
-        );
-        house.clock.advance(Duration::from_mins(9));
-        tokio::time::sleep(Duration::from_millis(2500)).await;
-        assert_eq!(count(&registry, "/manifests/v1"), 1, "not before its time");
-        house.clock.advance(Duration::from_mins(1));
-        assert_eq!(house.shown(&commit, 1).await.conclusion(), ("success", "success"));
-        house.close().await;
-    }
-}
-
-#[tokio::test]
-async fn a_rate_limit_that_does_not_say_for_how_long_is_waited_for_in_minutes() {
-    let (registry, house) = open().await;
-    registry.misbehave(fault(
-        US,
-        "/manifests/v1",
-        1,
-        refusal(429, None, "Too Many Requests"),
-    ));
-    let (commit, delivery) = push(&registry, &house, "echo fine").await;
-    house.pushes(&delivery, |push| push.reason.is_some()).await;
-    house.clock.advance(Duration::from_secs(50));
-    tokio::time::sleep(Duration::from_millis(2500)).await;
-    assert_eq!(count(&registry, "/manifests/v1"), 1, "not before its time");
-    house.clock.advance(Duration::from_secs(10));
-    assert_eq!(house.shown(&commit, 1).await.conclusion(), ("success", "success"));
-    house.close().await;
-}
-
-#[tokio::test]
-async fn the_engines_pull_limit_keeps_the_check_in_progress_and_says_when() {
-    let (registry, house) = open().await;
-    let limit = r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"You have reached your pull rate limit. You may increase the limit by authenticating and upgrading: https://www.docker.com/increase-rate-limit"}]}"#;
-    // The pull ahead, the run's own, and one more.
-    registry.misbehave(fault(ENGINE, "/manifests/", 3, refusal(429, None, limit)));
-    let (commit, _) = push(&registry, &house, "echo fine").await;
-    let check = house.told(&commit, "rate limit is reached").await;
-    assert_eq!((check.status.as_str(), check.conclusion), ("in_progress", None));
-    let title = check.title.unwrap();
-    assert!(
-        title.contains("the next try is at") && title.ends_with(" UTC"),
-        "{title}"
-    );
-    let status = house.github.statuses(&house.repo, &commit).remove(0);
-    assert_eq!(status.state, "pending");
-    let time_passes = async {
-        loop {
-            house.clock.advance(Duration::from_mins(5));
-            tokio::time::sleep(Duration::from_secs(3)).await;
-        }
-    };
-    tokio::select! {
-        shown = house.shown(&commit, 1) => assert_eq!(shown.conclusion(), ("success", "success")),
-        () = time_passes => {}
-    }
     house.close().await;
 }
 
