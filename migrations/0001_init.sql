@@ -119,6 +119,8 @@ CREATE TABLE checks (
     github_id BIGINT,
     -- A fingerprint of what was sent last.
     shown TEXT,
+    -- What was sent last is the end: it is never reopened.
+    completed BOOLEAN NOT NULL DEFAULT FALSE,
     failures BIGINT NOT NULL DEFAULT 0,
     -- After a failure of its own: when it may be sent again.
     not_before BIGINT NOT NULL DEFAULT 0,

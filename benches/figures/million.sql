@@ -53,8 +53,8 @@ INSERT INTO logs (run_id, seq, bytes)
 SELECT run_prefix || printf('%012x', value), seq, bytes
 FROM generate_series(1, :runs), model JOIN logs AS l ON l.run_id = run;
 
-INSERT INTO checks (run_id, installation_id, wanted, sent, begun_at, github_id, shown)
-SELECT run_prefix || printf('%012x', value), installation_id, wanted, sent, begun_at, github_id + value, shown
+INSERT INTO checks (run_id, installation_id, wanted, sent, begun_at, github_id, shown, completed)
+SELECT run_prefix || printf('%012x', value), installation_id, wanted, sent, begun_at, github_id + value, shown, completed
 FROM generate_series(1, :runs), model JOIN checks AS c ON c.run_id = run;
 
 INSERT INTO statuses (repo_id, commit_sha, context, run_id, installation_id, wanted, sent, begun_at, shown)

@@ -8,7 +8,7 @@ use hubcheck::model::{
     Network, Outcome, Place, Plan, Platform, Profile, Repo, RepoId, RunId, Source, Step, StepKind,
     StepResult, Tag, Verdict, Visibility,
 };
-use hubcheck::report::{Log, Standing, Story, check_state, plain_text, shortened, status_state};
+use hubcheck::report::{Log, Sibling, Standing, Story, check_state, plain_text, shortened, status_state};
 
 use super::{assert_sentence, text, text_line};
 
@@ -55,6 +55,12 @@ pub(super) fn a_report_fits_and_nothing_in_it_comes_alive(input: &[u8]) {
         }],
         superseded_by: None,
     };
+    let passed = Verdict::without_steps(Outcome::Passed, words.title.clone());
+    let beside_a_worse_one = Standing::Judged {
+        verdict: &passed,
+        completed_at_ms: 2_000,
+        successor_url: None,
+    };
     let judged = Standing::Judged {
         verdict: &verdict,
         completed_at_ms: 2_000,
@@ -62,6 +68,7 @@ pub(super) fn a_report_fits_and_nothing_in_it_comes_alive(input: &[u8]) {
     };
     for standing in [
         judged,
+        beside_a_worse_one,
         Standing::Retrying {
             trouble: &words.claim,
         },
@@ -93,6 +100,10 @@ fn told(words: &Words, standing: Standing<'_>) {
         },
         fate: Fate::Ignored(words.step.clone()),
     }];
+    let (other, worse) = (
+        Digest::of(b"the other one"),
+        Verdict::without_steps(Outcome::Failed, words.title.clone()),
+    );
     let story = Story {
         run: RunId::new(),
         page_url: "https://checks.example.org/runs/1",
@@ -105,6 +116,12 @@ fn told(words: &Words, standing: Standing<'_>) {
         claims: &claims,
         plan: Some(&plan),
         standing,
+        siblings: &[Sibling {
+            page_url: "https://checks.example.org/runs/2",
+            digest: &other,
+            tags: &tags,
+            verdict: Some(&worse),
+        }],
         log: Log::Tail(&words.log),
         started_at_ms: 1_000,
         attempt: 1,

@@ -4,7 +4,7 @@ use super::Pipeline;
 use super::worker::JobError;
 use crate::access::log_is_shown;
 use crate::model::{CheckState, RunId, StatusState, Tag};
-use crate::report::{Log, Standing, Story, check_state, status_state};
+use crate::report::{Log, Sibling, Standing, Story, check_state, status_state};
 use crate::store::{Run, Stage};
 
 /// A run, with what stands beside it in other tables.
@@ -12,6 +12,14 @@ pub(super) struct Told {
     run: Run,
     tags: Vec<Tag>,
     log_tail: Tail,
+    siblings: Vec<Other>,
+}
+
+/// The run of another digest of the image on the commit.
+struct Other {
+    run: Run,
+    page_url: String,
+    tags: Vec<Tag>,
 }
 
 /// The end of what the steps printed, as far as it may be shown.
@@ -36,13 +44,15 @@ impl Pipeline {
             .run(id)
             .await?
             .ok_or_else(|| JobError::Nonsense(format!("there is no run {id}")))?;
-        let tags = self
-            .store()
-            .tags_of(id)
-            .await?
-            .into_iter()
-            .map(|tag| tag.tag)
-            .collect();
+        let tags = self.tags_of(id).await?;
+        let mut siblings = Vec::new();
+        for other in self.store().siblings_of(&run).await? {
+            siblings.push(Other {
+                page_url: self.parts.links.sibling(&run, other.id),
+                tags: self.tags_of(other.id).await?,
+                run: other,
+            });
+        }
         let log_tail = match run.stage {
             Stage::Queued | Stage::Testing => Tail::None,
             Stage::Finished if !log_is_shown(&run) => Tail::Withheld,
@@ -55,7 +65,17 @@ impl Pipeline {
                 }
             }
         };
-        Ok(Told { run, tags, log_tail })
+        Ok(Told {
+            run,
+            tags,
+            log_tail,
+            siblings,
+        })
+    }
+
+    async fn tags_of(&self, run: RunId) -> Result<Vec<Tag>, JobError> {
+        let tags = self.store().tags_of(run).await?;
+        Ok(tags.into_iter().map(|tag| tag.tag).collect())
     }
 
     /// What the check run should show.
@@ -82,6 +102,16 @@ impl Pipeline {
             // A run that waits for its slot is shown as running: one write less.
             (None, None) => Standing::Running,
         };
+        let siblings: Vec<Sibling<'_>> = told
+            .siblings
+            .iter()
+            .map(|other| Sibling {
+                page_url: &other.page_url,
+                digest: &other.run.digest,
+                tags: &other.tags,
+                verdict: other.run.verdict.as_ref(),
+            })
+            .collect();
         state(&Story {
             run: run.id,
             page_url: &links.run(run),
@@ -94,6 +124,7 @@ impl Pipeline {
             claims: &run.claims,
             plan: Some(&run.plan),
             standing,
+            siblings: &siblings,
             log: match &told.log_tail {
                 Tail::None => Log::Empty,
                 Tail::Shown(tail) => Log::Tail(tail),

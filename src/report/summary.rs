@@ -9,6 +9,7 @@ use super::limited::limited_bytes;
 use super::log::{LAST_LINES, last_lines_block};
 use super::markdown::{code_block, code_cell, code_span, prose};
 use super::reproduce::{Subject, reproduce_line};
+use super::siblings::{Sibling, Together};
 use super::text::{Log, Standing, Story};
 use super::words::{binding_in_words, evidence_in_words, fate_in_words, outcome_in_words};
 
@@ -37,6 +38,7 @@ pub(super) fn write(story: &Story<'_>) -> String {
         room -= section.len();
         section
     };
+    let siblings = fitting(siblings(story.siblings));
     let failure = fitting(verdict.and_then(first_failure));
     let command = fitting(verdict.and_then(|verdict| reproduce(story, verdict)));
     let steps = fitting(story.plan.map(|plan| steps(plan, verdict)));
@@ -45,7 +47,7 @@ pub(super) fn write(story: &Story<'_>) -> String {
         Some(_) => log(story.log, room),
         None => String::new(),
     };
-    [headline, facts, steps, failure, log, command, claims].concat()
+    [headline, facts, siblings, steps, failure, log, command, claims].concat()
 }
 
 fn headline(story: &Story<'_>) -> String {
@@ -53,11 +55,28 @@ fn headline(story: &Story<'_>) -> String {
         Standing::Queued => ("Queued", "waiting for its turn".to_owned()),
         Standing::Running => ("In progress", "the image's tests are running".to_owned()),
         Standing::Retrying { trouble } => ("Trying again", bounded_prose(trouble)),
-        Standing::Judged { verdict, .. } => {
-            (outcome_in_words(verdict.outcome), bounded_prose(&verdict.title))
-        }
+        Standing::Judged { verdict, .. } => match Together::of(verdict, story.siblings) {
+            Together::Own(own) => (outcome_in_words(own.outcome), bounded_prose(&own.title)),
+            Together::Worse(sibling, worse) => (
+                outcome_in_words(worse.outcome),
+                format!("{}: {}", code_span(&sibling.name()), bounded_prose(&worse.title)),
+            ),
+            Together::Open(sibling) => (
+                "In progress",
+                format!(
+                    "this digest passed, {} is not done yet",
+                    code_span(&sibling.name())
+                ),
+            ),
+        },
     };
     let mut headline = format!("**{word}**: {text}\n\n");
+    if let (Standing::Judged { verdict, .. }, Some(Together::Worse(..))) = (story.standing, story.together())
+    {
+        let own = outcome_in_words(verdict.outcome);
+        let title = bounded_prose(&verdict.title);
+        headline.extend(["This digest itself: **", own, "**: ", &title, "\n\n"]);
+    }
     if let Standing::Judged {
         successor_url: Some(url),
         ..
@@ -112,6 +131,43 @@ fn facts(story: &Story<'_>) -> String {
         .filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| [*name, value.as_str()]);
     table(["", ""], rows)
+}
+
+/// Digests of the same image on the same commit, each with what came of it.
+fn siblings(siblings: &[Sibling<'_>]) -> Option<String> {
+    if siblings.is_empty() {
+        return None;
+    }
+    let rows: Vec<[String; 3]> = siblings
+        .iter()
+        .take(MAX_ROWS)
+        .map(|sibling| {
+            let tags: Vec<String> = sibling
+                .tags
+                .iter()
+                .take(MAX_ROWS)
+                .map(|tag| code_span(tag.as_str()))
+                .collect();
+            let result = sibling.verdict.map_or_else(
+                || "not done yet".to_owned(),
+                |verdict| {
+                    let word = outcome_in_words(verdict.outcome);
+                    format!("{word}: {}", bounded_prose(&verdict.title))
+                },
+            );
+            let digest = code_span(&format!("sha256:{}", sibling.digest.short()));
+            [
+                format!("[{digest}]({})", sibling.page_url),
+                tags.join(", "),
+                result,
+            ]
+        })
+        .collect();
+    let rows = rows.iter().map(|row| row.each_ref().map(String::as_str));
+    let mut text =
+        "Other digests of this image on this commit; the worst result of all counts:\n\n".to_owned();
+    text += &table(["Digest", "Tags", "Result"], rows);
+    Some(text)
 }
 
 fn steps(plan: &Plan, verdict: Option<&Verdict>) -> String {

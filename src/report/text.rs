@@ -8,6 +8,7 @@ use crate::model::{
 
 use super::limited::{limited_bytes, limited_chars};
 use super::markdown::one_line;
+use super::siblings::{Sibling, Together};
 use super::summary;
 
 /// GitHub's bound of a status' description, in characters.
@@ -41,12 +42,29 @@ pub struct Story<'a> {
     pub plan: Option<&'a Plan>,
     /// How far the run is.
     pub standing: Standing<'a>,
+    /// Other digests of the image on the commit, where no other took their place.
+    pub siblings: &'a [Sibling<'a>],
     /// What the steps printed.
     pub log: Log<'a>,
     /// Unix milliseconds.
     pub started_at_ms: i64,
     /// How often the run was started: 1 for the first time.
     pub attempt: u32,
+}
+
+impl<'a> Story<'a> {
+    /// What the run and its siblings come to, once it is judged.
+    pub(super) fn together(&self) -> Option<Together<'a>> {
+        match self.standing {
+            Standing::Judged { verdict, .. } => Some(Together::of(verdict, self.siblings)),
+            Standing::Queued | Standing::Running | Standing::Retrying { .. } => None,
+        }
+    }
+
+    /// The verdict that counts for the commit, once there is one.
+    fn counting(&self) -> Option<&'a Verdict> {
+        self.together()?.verdict()
+    }
 }
 
 /// How far a run is.
@@ -99,17 +117,13 @@ fn suffix(variant: Option<&str>) -> String {
 
 /// The check run that tells `story`.
 pub fn check_state(story: &Story<'_>) -> CheckState {
-    let (progress, completed_at_ms) = match story.standing {
-        Standing::Queued => (Progress::Queued, None),
-        Standing::Running | Standing::Retrying { .. } => (Progress::InProgress, None),
-        Standing::Judged {
-            verdict,
-            completed_at_ms,
-            ..
-        } => (
+    let (progress, completed_at_ms) = match (story.standing, story.counting()) {
+        (Standing::Judged { completed_at_ms, .. }, Some(verdict)) => (
             Progress::Completed(conclusion(verdict.outcome)),
             Some(completed_at_ms),
         ),
+        (Standing::Queued, _) => (Progress::Queued, None),
+        _ => (Progress::InProgress, None),
     };
     CheckState {
         name: check_name(story.image, story.variant),
@@ -135,22 +149,27 @@ pub fn shortened(check: &CheckState) -> CheckState {
 
 /// The commit status that tells `story`; `None` where the run's successor tells its own.
 pub fn status_state(story: &Story<'_>) -> Option<StatusState> {
-    let state = match story.standing {
-        Standing::Queued | Standing::Running | Standing::Retrying { .. } => StatusValue::Pending,
-        Standing::Judged { verdict, .. } if verdict.superseded_by.is_some() => return None,
-        Standing::Judged { verdict, .. } => status_value(verdict.outcome),
+    let counting = story.counting();
+    let state = match counting {
+        Some(verdict) if verdict.superseded_by.is_some() => return None,
+        Some(verdict) => status_value(verdict.outcome),
+        None => StatusValue::Pending,
     };
     let title = title(story);
     let with_evidence = format!("{title} (evidence: {})", story.source.evidence);
-    let description = match story.standing {
-        Standing::Judged { .. } if with_evidence.chars().count() <= MAX_DESCRIPTION => with_evidence,
+    let description = match counting {
+        Some(_) if with_evidence.chars().count() <= MAX_DESCRIPTION => with_evidence,
         _ => limited_chars(&title, MAX_DESCRIPTION).into_owned(),
+    };
+    let target_url = match story.together() {
+        Some(Together::Worse(sibling, _)) => sibling.page_url,
+        _ => story.page_url,
     };
     Some(StatusState {
         context: status_context(story.image, story.variant),
         state,
         description,
-        target_url: story.page_url.to_owned(),
+        target_url: target_url.to_owned(),
     })
 }
 
@@ -160,7 +179,11 @@ fn title(story: &Story<'_>) -> String {
         Standing::Queued => "Waiting for its turn".to_owned(),
         Standing::Running => format!("Testing sha256:{}", story.digest.short()),
         Standing::Retrying { trouble } => format!("Trying again: {}", one_line(trouble)),
-        Standing::Judged { verdict, .. } => one_line(&verdict.title),
+        Standing::Judged { verdict, .. } => match Together::of(verdict, story.siblings) {
+            Together::Own(own) => one_line(&own.title),
+            Together::Worse(sibling, worse) => format!("{}: {}", sibling.name(), one_line(&worse.title)),
+            Together::Open(sibling) => format!("Passed, waiting for {}", sibling.name()),
+        },
     }
 }
 

@@ -36,7 +36,7 @@ pub use error::StoreError;
 pub use intake::{Intake, NewDelivery, Taken};
 pub use jobs::{JobKind, Lease, QueueDepth};
 pub use lock::ServingLock;
-pub use outbox::{DueCheck, DueStatus};
+pub use outbox::{DueCheck, DueStatus, ShownCheck};
 pub use pushes::{OpenPushes, PushEnd, PushRecord, PushStage, PushWait};
 pub use retention::Purged;
 pub use runs::{Run, RunEvent, RunFilter, RunTag, Stage};

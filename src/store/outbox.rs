@@ -27,6 +27,17 @@ pub struct DueCheck {
     pub failures: i64,
 }
 
+/// A check run as GitHub shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownCheck {
+    /// Its number.
+    pub github_id: i64,
+    /// A fingerprint of what was sent.
+    pub fingerprint: String,
+    /// Was that the end? It is never reopened.
+    pub completed: bool,
+}
+
 /// A commit status that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct DueStatus {
@@ -93,18 +104,24 @@ impl Store {
         tx.commit().await
     }
 
-    /// GitHub shows the version that was wanted, under this number.
+    /// GitHub shows the version that was wanted.
     pub async fn check_sent(
         &self,
         held: &Lease,
         check: &DueCheck,
-        github_id: i64,
-        shown: &str,
+        shown: &ShownCheck,
     ) -> Result<(), StoreError> {
         let mut tx = self.begin_held(held).await?;
         tx.execute(
-            "UPDATE checks SET sent = $2, github_id = $3, shown = $4, failures = 0 WHERE run_id = $1",
-            args![check.run.to_string(), check.wanted, github_id, shown],
+            "UPDATE checks SET sent = $2, github_id = $3, shown = $4, completed = $5, failures = 0
+             WHERE run_id = $1",
+            args![
+                check.run.to_string(),
+                check.wanted,
+                shown.github_id,
+                shown.fingerprint.as_str(),
+                shown.completed
+            ],
         )
         .await?;
         tx.commit().await

@@ -50,15 +50,23 @@ impl Store {
         self.wake_report(tx, successor).await
     }
 
-    /// Something about a run changed that GitHub should show: at once, whatever an older version waits for.
+    /// Something about a run changed that GitHub should show: at once, whatever an older version waits for. What it
+    /// comes to may be what runs of other digests on the commit wait for, and counts in their status.
     pub(super) async fn want_reports(&self, tx: &mut Tx, run: RunId) -> Result<(), StoreError> {
         tx.execute(
-            "UPDATE checks SET wanted = wanted + 1, not_before = 0 WHERE run_id = $1",
+            "UPDATE checks SET wanted = wanted + 1, not_before = 0
+             WHERE run_id = $1 OR (NOT completed AND run_id IN (
+                SELECT other.id FROM runs AS r JOIN runs AS other
+                  ON other.repo_id = r.repo_id AND other.commit_sha = r.commit_sha AND other.image = r.image
+                 AND other.context = r.context
+                WHERE r.id = $1 AND other.stage = 'finished' AND other.superseded_by IS NULL))",
             args![run.to_string()],
         )
         .await?;
         tx.execute(
-            "UPDATE statuses SET wanted = wanted + 1, not_before = 0 WHERE run_id = $1",
+            "UPDATE statuses SET wanted = wanted + 1, not_before = 0
+             WHERE (repo_id, commit_sha, context) = (
+                SELECT repo_id, commit_sha, context FROM runs WHERE id = $1)",
             args![run.to_string()],
         )
         .await?;

@@ -1,5 +1,7 @@
 //! Runs, as the pages, the API and the stages read them.
 
+use std::collections::BTreeMap;
+
 use sqlx::FromRow;
 
 use super::db::args;
@@ -263,6 +265,21 @@ impl Store {
         );
         let rows: Vec<Row> = self.db.rows(sql, args![repo.0, commit.as_str()]).await?;
         rows.into_iter().map(Row::into_run).collect()
+    }
+
+    /// The runs of other digests under the same context on the same commit, the newest of each, where no other
+    /// digest took their place.
+    pub async fn siblings_of(&self, run: &Run) -> Result<Vec<Run>, StoreError> {
+        let mut newest: BTreeMap<Digest, Run> = BTreeMap::new();
+        for other in self
+            .current_runs_of_commit(run.source.repo.id, &run.source.commit)
+            .await?
+        {
+            if other.context == run.context && other.digest != run.digest {
+                newest.insert(other.digest.clone(), other);
+            }
+        }
+        Ok(newest.into_values().collect())
     }
 
     /// The tags under which a run's digest was seen, oldest first.

@@ -10,6 +10,7 @@ mod architecture;
 mod chaos;
 mod cli;
 mod corpus;
+mod digests;
 mod faults;
 mod github;
 mod hostile_bodies;

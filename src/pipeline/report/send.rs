@@ -6,12 +6,12 @@
 use serde::Serialize;
 
 use crate::github::{CheckRunId, GithubError, Refused};
-use crate::model::{CheckState, Digest};
+use crate::model::{CheckState, Digest, Progress};
 use crate::pipeline::Pipeline;
 use crate::pipeline::story::Told;
 use crate::pipeline::worker::JobError;
 use crate::report::shortened;
-use crate::store::{DueCheck, DueStatus, Lease};
+use crate::store::{DueCheck, DueStatus, Lease, ShownCheck};
 
 type Answered<T> = Result<Result<T, GithubError>, JobError>;
 
@@ -47,7 +47,12 @@ impl Pipeline {
             (Err(error), Some(id)) if stands(&error) => id,
             (Err(error), _) => return Ok(Err(error)),
         };
-        self.store().check_sent(lease, due, id.0, &shown).await?;
+        let shown = ShownCheck {
+            github_id: id.0,
+            fingerprint: shown,
+            completed: matches!(wanted.progress, Progress::Completed(_)),
+        };
+        self.store().check_sent(lease, due, &shown).await?;
         Ok(Ok(()))
     }
 

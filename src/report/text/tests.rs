@@ -1,5 +1,7 @@
 //! The table of verdicts, row by row, and stories that want more room than there is.
 
+mod siblings;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -71,6 +73,7 @@ impl Scene {
             claims: &self.claims,
             plan: Some(&self.plan),
             standing,
+            siblings: &[],
             log: Log::Tail("1 of 2 passed\n@octocat broke it\n"),
             started_at_ms: 1_000,
             attempt: 1,

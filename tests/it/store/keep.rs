@@ -7,7 +7,7 @@ use hubcheck::model::InstallationId;
 use hubcheck::store::{JobKind, Store};
 use secrecy::ExposeSecret;
 
-use super::passed;
+use super::{passed, shown};
 use crate::support::store::{Shelf, on_both_engines};
 
 on_both_engines! {
@@ -32,11 +32,7 @@ async fn what_is_old_is_forgotten_but_not_what_github_waits_for(shelf: Shelf) {
     );
     let report = shelf.claim(JobKind::Report).await;
     let due = shelf.store.due_checks(InstallationId(42), 1).await.unwrap();
-    shelf
-        .store
-        .check_sent(&report, &due[0], 1, "shown")
-        .await
-        .unwrap();
+    shelf.store.check_sent(&report, &due[0], &shown(1)).await.unwrap();
     let purged = shelf.store.purge(day).await.unwrap();
     assert_eq!((purged.runs, purged.deliveries), (1, 1));
     assert!(shelf.store.log(run).await.unwrap().is_empty());

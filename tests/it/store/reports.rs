@@ -3,7 +3,7 @@
 use hubcheck::model::{InstallationId, RepoId};
 use hubcheck::store::{Admission, JobKind};
 
-use super::passed;
+use super::{passed, shown};
 use crate::support::store::{LEASE, Shelf, new_run, on_both_engines};
 
 on_both_engines! {
@@ -51,11 +51,7 @@ async fn only_what_changed_is_due_at_github_and_verdicts_come_first(shelf: Shelf
 
     shelf.store.check_begun(&report, &due[0]).await.unwrap();
     assert!(shelf.store.due_checks(installation, 10).await.unwrap()[0].begun);
-    shelf
-        .store
-        .check_sent(&report, &due[0], 9, "shown")
-        .await
-        .unwrap();
+    shelf.store.check_sent(&report, &due[0], &shown(9)).await.unwrap();
     shelf
         .store
         .status_sent(&report, &statuses[0], "shown")

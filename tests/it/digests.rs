@@ -1,0 +1,75 @@
+//! Several digests of one image on one commit, under tags of their own: each has its run, and the commit is green
+//! only if all of them are.
+
+use crate::support::house::{House, labelled};
+
+/// Tests that go on until they are stopped.
+const ENDLESS: &str = "while true; do echo still testing; sleep 1; done";
+
+#[tokio::test]
+async fn a_digest_that_passes_after_another_failed_does_not_make_the_commit_green() {
+    let house = House::open().await;
+    let (commit, image) = house.build_image("two variants", "exit 3");
+    house.push("v2", &image).await;
+    assert_eq!(house.shown(&commit, 1).await.conclusion(), ("failure", "failure"));
+
+    house.push("v2-alpine", &labelled(&commit, "echo fine")).await;
+    let both = house.shown(&commit, 2).await;
+    assert_eq!(both.conclusion(), ("failure", "failure"));
+    let title = both.check.title.clone().unwrap();
+    assert!(
+        title.starts_with("v2 (sha256:") && title.ends_with("exit code 3"),
+        "{title}"
+    );
+    assert!(
+        both.summary().contains("This digest itself: **Passed**"),
+        "{}",
+        both.summary()
+    );
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_digest_that_passed_waits_until_the_others_are_judged() {
+    for (last, verdict) in [("echo fine", "success"), ("exit 3", "failure")] {
+        let house = House::open().await;
+        let (commit, image) = house.build_image("two variants", ENDLESS);
+        house.push("v2", &image).await;
+        house.push("v2-alpine", &labelled(&commit, "echo quick")).await;
+        let waiting = house.told(&commit, "Passed, waiting for v2 (").await;
+        assert_eq!(
+            (waiting.status.as_str(), waiting.conclusion),
+            ("in_progress", None)
+        );
+        assert_eq!(house.github.statuses(&house.repo, &commit)[0].state, "pending");
+
+        house.push("v2", &labelled(&commit, last)).await;
+        let all = house.shown(&commit, 3).await;
+        assert_eq!(all.conclusion(), (verdict, verdict));
+        let mut conclusions: Vec<_> = house
+            .github
+            .check_runs(&house.repo, &commit)
+            .into_iter()
+            .filter_map(|check| check.conclusion)
+            .collect();
+        conclusions.sort();
+        let mut expected = ["cancelled", verdict, verdict];
+        expected.sort_unstable();
+        assert_eq!(conclusions, expected);
+        house.close().await;
+    }
+}
+
+#[tokio::test]
+async fn once_the_failing_digest_is_replaced_or_passes_again_the_commit_is_green() {
+    let house = House::open().await;
+    let (commit, image) = house.build_image("two variants", "exit 3");
+    house.push("v2", &image).await;
+    house.shown(&commit, 1).await;
+    house.push("v2-alpine", &labelled(&commit, "echo fine")).await;
+    house.shown(&commit, 2).await;
+
+    house.push("v2", &labelled(&commit, "echo mended")).await;
+    assert_eq!(house.shown(&commit, 3).await.conclusion(), ("success", "success"));
+    house.close().await;
+}
