@@ -78,6 +78,9 @@ pub(super) fn a_report_fits_and_nothing_in_it_comes_alive(input: &[u8]) {
     }
 }
 
+/// The page of the run beside.
+const SIBLING: &str = "https://checks.example.org/runs/2";
+
 struct Words {
     title: String,
     step: String,
@@ -117,7 +120,7 @@ fn told(words: &Words, standing: Standing<'_>) {
         plan: Some(&plan),
         standing,
         siblings: &[Sibling {
-            page_url: "https://checks.example.org/runs/2",
+            page_url: SIBLING,
             digest: &other,
             tags: &tags,
             verdict: Some(&worse),
@@ -171,6 +174,8 @@ fn prose(line: &str) {
     }
     outside.push_str(rest);
     let outside = outside.replace("<code>", "").replace("</code>", "");
+    // The one link of ours, around a digest.
+    let outside = outside.replace(&format!("[]({SIBLING})"), "");
     assert!(
         !outside.contains(['<', '>', '@', '[', ']', '!', '\\']),
         "{line:?}"
