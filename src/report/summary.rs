@@ -3,7 +3,7 @@
 //! Its sections are written in the order of their worth, each only if it has room, and the log gets
 //! what is left: whatever an image says of itself, the verdict stands.
 
-use crate::model::{Bytes, Cause, Elapsed, JudgedClaim, Limits, Plan, Verdict};
+use crate::model::{Bytes, Cause, Elapsed, JudgedClaim, Limits, Plan, Tag, Verdict};
 
 use super::limited::limited_bytes;
 use super::log::{LAST_LINES, last_lines_block};
@@ -59,7 +59,13 @@ fn headline(story: &Story<'_>) -> String {
             Together::Own(own) => (outcome_in_words(own.outcome), bounded_prose(&own.title)),
             Together::Worse(sibling, worse) => (
                 outcome_in_words(worse.outcome),
-                format!("{}: {}", code_span(&sibling.name()), bounded_prose(&worse.title)),
+                format!(
+                    "{}: {}\n\nThis digest itself: **{}**: {}",
+                    code_span(&sibling.name()),
+                    bounded_prose(&worse.title),
+                    outcome_in_words(verdict.outcome),
+                    bounded_prose(&verdict.title)
+                ),
             ),
             Together::Open(sibling) => (
                 "In progress",
@@ -71,12 +77,6 @@ fn headline(story: &Story<'_>) -> String {
         },
     };
     let mut headline = format!("**{word}**: {text}\n\n");
-    if let (Standing::Judged { verdict, .. }, Some(Together::Worse(..))) = (story.standing, story.together())
-    {
-        let own = outcome_in_words(verdict.outcome);
-        let title = bounded_prose(&verdict.title);
-        headline.extend(["This digest itself: **", own, "**: ", &title, "\n\n"]);
-    }
     if let Standing::Judged {
         successor_url: Some(url),
         ..
@@ -93,15 +93,6 @@ fn headline(story: &Story<'_>) -> String {
 
 /// Names, digests and tags are checked by their types: none can hold a backtick or a `|`.
 fn facts(story: &Story<'_>) -> String {
-    let mut tags: Vec<String> = story
-        .tags
-        .iter()
-        .take(MAX_ROWS)
-        .map(|tag| code_span(tag.as_str()))
-        .collect();
-    if let Some(more @ 1..) = story.tags.len().checked_sub(MAX_ROWS) {
-        tags.push(format!("and {more} more"));
-    }
     let (evidence, binding) = (story.source.evidence, story.source.binding);
     let limits = story.plan.map(|plan| {
         let Limits {
@@ -113,7 +104,7 @@ fn facts(story: &Story<'_>) -> String {
     });
     let rows = [
         ("Image", code_span(&format!("{}@{}", story.image, story.digest))),
-        ("Tags", tags.join(", ")),
+        ("Tags", tag_list(story.tags)),
         ("Platform", code_span(&story.platform.to_string())),
         ("Limits", limits.unwrap_or_default()),
         ("Commit", code_span(story.source.commit.as_str())),
@@ -133,6 +124,19 @@ fn facts(story: &Story<'_>) -> String {
     table(["", ""], rows)
 }
 
+/// The tags on one line, as far as they are shown.
+fn tag_list(tags: &[Tag]) -> String {
+    let mut shown: Vec<String> = tags
+        .iter()
+        .take(MAX_ROWS)
+        .map(|tag| code_span(tag.as_str()))
+        .collect();
+    if let Some(more @ 1..) = tags.len().checked_sub(MAX_ROWS) {
+        shown.push(format!("and {more} more"));
+    }
+    shown.join(", ")
+}
+
 /// Digests of the same image on the same commit, each with what came of it.
 fn siblings(siblings: &[Sibling<'_>]) -> Option<String> {
     if siblings.is_empty() {
@@ -142,12 +146,6 @@ fn siblings(siblings: &[Sibling<'_>]) -> Option<String> {
         .iter()
         .take(MAX_ROWS)
         .map(|sibling| {
-            let tags: Vec<String> = sibling
-                .tags
-                .iter()
-                .take(MAX_ROWS)
-                .map(|tag| code_span(tag.as_str()))
-                .collect();
             let result = sibling.verdict.map_or_else(
                 || "not done yet".to_owned(),
                 |verdict| {
@@ -158,7 +156,7 @@ fn siblings(siblings: &[Sibling<'_>]) -> Option<String> {
             let digest = code_span(&format!("sha256:{}", sibling.digest.short()));
             [
                 format!("[{digest}]({})", sibling.page_url),
-                tags.join(", "),
+                tag_list(sibling.tags),
                 result,
             ]
         })

@@ -1,10 +1,7 @@
 //! Several digests of one image on one commit, under tags of their own: each has its run, and the commit is green
 //! only if all of them are.
 
-use crate::support::house::{House, labelled};
-
-/// Tests that go on until they are stopped.
-const ENDLESS: &str = "while true; do echo still testing; sleep 1; done";
+use crate::support::house::{ENDLESS, House, labelled};
 
 #[tokio::test]
 async fn a_digest_that_passes_after_another_failed_does_not_make_the_commit_green() {

@@ -4,10 +4,7 @@ use hubcheck::demo::github::{Fault, Trouble};
 use hubcheck::model::Digest;
 use reqwest::Method;
 
-use crate::support::house::{House, IMAGE, PATIENCE, labelled, of_2014, plain, today};
-
-/// Tests that go on until they are stopped.
-const ENDLESS: &str = "while true; do echo still testing; sleep 1; done";
+use crate::support::house::{ENDLESS, House, IMAGE, PATIENCE, labelled, of_2014, plain, today};
 
 #[tokio::test]
 async fn both_generations_of_docker_hubs_body_lead_to_a_verdict_on_every_path() {

@@ -41,6 +41,9 @@ pub(crate) struct House {
     folder: TempDir,
 }
 
+/// Tests that go on until they are stopped.
+pub(crate) const ENDLESS: &str = "while true; do echo still testing; sleep 1; done";
+
 /// What GitHub shows on a commit in the end.
 pub(crate) struct Shown {
     pub(crate) check: CheckRun,
