@@ -96,9 +96,11 @@ impl PageLinks {
 }
 
 /// May the log of a run be shown to those who may see the run? What a private image prints stays private
-/// where everybody can read the repository.
+/// where everybody can read the repository, unless that says otherwise.
 pub fn log_is_shown(run: &Run) -> bool {
-    run.image_visibility == Visibility::Public || run.source.repo.visibility == Visibility::Private
+    run.image_visibility == Visibility::Public
+        || run.source.repo.visibility == Visibility::Private
+        || run.policy.publish_private_logs
 }
 
 #[cfg(test)]

@@ -4,16 +4,20 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, de::Error};
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    parse(&text).ok_or_else(|| {
-        D::Error::custom(format!(
+    parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+/// A duration, or what is wrong with the text.
+pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+    read(text).ok_or_else(|| {
+        format!(
             "`{}` is no time: write it like 30s, 15m, 1h or 90d",
             text.escape_debug()
-        ))
+        )
     })
 }
 
-fn parse(text: &str) -> Option<Duration> {
+fn read(text: &str) -> Option<Duration> {
     let span: jiff::Span = text.parse().ok()?;
     let duration = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()?;
     Duration::try_from(duration).ok()

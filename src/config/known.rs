@@ -87,9 +87,13 @@ pub(super) fn secret_at(path: &[&str]) -> Option<Secret> {
 }
 
 /// The key among `keys` that `key` was probably meant to be.
-pub(super) fn nearest(key: &str, keys: &[&str]) -> Option<String> {
+pub(crate) fn nearest(key: &str, keys: &[&str]) -> Option<String> {
+    // Letters that changed places make a short word look like another one.
+    let likeness = |known: &str| {
+        strsim::jaro_winkler(key, known).max(strsim::normalized_damerau_levenshtein(key, known) + 0.1)
+    };
     keys.iter()
-        .map(|known| (strsim::jaro_winkler(key, known), *known))
+        .map(|known| (likeness(known), *known))
         .filter(|(likeness, _)| *likeness > 0.7)
         .max_by(|(one, _), (other, _)| one.total_cmp(other))
         .map(|(_, known)| known.to_owned())

@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::model::{ImageName, Profile, RepoName};
 
-mod duration;
+pub(crate) mod duration;
 mod environment;
 mod error;
 mod file;
@@ -19,10 +19,11 @@ mod known;
 mod load;
 mod secret_file;
 mod secrets;
-mod size;
+pub(crate) mod size;
 mod validate;
 
 pub use error::{ConfigError, Origin};
+pub(crate) use known::nearest;
 pub use load::DOCKER_HOST;
 
 /// Everything that an operator can set.

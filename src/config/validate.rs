@@ -38,7 +38,11 @@ fn check_addresses(config: &Config) -> Result<(), Problem> {
         return problem(["admin_listen"], "is neither `address:port` nor `off`");
     }
     let public = config.public_url.as_str();
-    if !Url::parse(public).is_ok_and(|url| is_web(&url) && url.query().is_none() && url.fragment().is_none())
+    // Links begin with it as it stands: what reading a URL forgives, a space before it say, would be in each.
+    let is_plain = public.starts_with("https://") || public.starts_with("http://");
+    if !is_plain
+        || !Url::parse(public)
+            .is_ok_and(|url| is_web(&url) && url.query().is_none() && url.fragment().is_none())
     {
         return problem(
             ["public_url"],

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
 /// How tightly a container is held.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
     /// The capabilities that ordinary entrypoints need; a writable root file system.
@@ -55,7 +56,7 @@ impl Profile {
 }
 
 /// What a container can reach.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Network {
     /// Nothing.
@@ -104,6 +105,9 @@ pub struct Step {
     pub name: String,
     /// What it does.
     pub kind: StepKind,
+    /// The longest that it may take, where that is less than the plan's limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
 }
 
 /// What is to be tested in one image.
@@ -120,6 +124,13 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The ceilings of one of its steps.
+    pub fn limits_of(&self, step: &Step) -> Limits {
+        let mut limits = self.limits.clone();
+        limits.timeout = step.timeout.map_or(limits.timeout, |own| own.min(limits.timeout));
+        limits
+    }
+
     /// A name for exactly this plan: part of a run's key.
     pub fn fingerprint(&self) -> String {
         let json = serde_json::to_vec(self).expect("a plan is plain data");

@@ -23,6 +23,21 @@ pub struct Platform {
 }
 
 impl Platform {
+    /// What this program was built for, as an image would say it.
+    pub fn of_this_machine() -> Self {
+        let architecture = match std::env::consts::ARCH {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            "x86" => "386",
+            other => other,
+        };
+        Self {
+            os: "linux".to_owned(),
+            architecture: architecture.to_owned(),
+            variant: None,
+        }
+    }
+
     /// Can an engine of this platform run what was built for `other`?
     ///
     /// The variant decides only where both name one: an engine does not report its own.

@@ -19,6 +19,8 @@ pub enum Outcome {
     TimedOut,
     /// Somebody must act before the image can be judged.
     ActionRequired,
+    /// The commit is not known well enough for the tests to speak for it, and the repository lets that pass.
+    Neutral,
     /// Trouble that is not the image's outlasted our patience.
     Trouble,
     /// A newer digest of the same tag took its place, or somebody cancelled it.
@@ -33,6 +35,7 @@ impl Outcome {
             Self::Failed => "failed",
             Self::TimedOut => "timed_out",
             Self::ActionRequired => "action_required",
+            Self::Neutral => "neutral",
             Self::Trouble => "trouble",
             Self::Cancelled => "cancelled",
         }

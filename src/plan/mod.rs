@@ -1,36 +1,234 @@
-//! What is to be tested in an image.
+//! What is to be tested in an image, and within which bounds: from what its repository declares, below the
+//! operator's ceilings.
+
+mod declaration;
+mod file;
+mod values;
+
+use std::time::Duration;
 
 use crate::config::Docker;
-use crate::model::{Limits, Network, Plan, Step, StepKind};
+use crate::model::{ImageName, Limits, Network, Plan, Profile, Step, StepKind};
 
-/// The plan where nothing names another: `docker run IMAGE test`, within the operator's ceilings.
-pub fn discovered(docker: &Docker) -> Plan {
-    let step = Step {
+pub use declaration::Declaration;
+pub use file::{File, FileError, MAX_BYTES, PATH};
+
+use declaration::{Test, WantedLimits};
+
+/// Letters of a step's name where it is made of its command.
+const LONGEST_MADE_NAME: usize = 60;
+
+/// What a repository says, and where it says it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Said<'a> {
+    /// The file on the default branch: who may speak, and how it is judged.
+    pub on_default: Option<&'a File>,
+    /// The file at the commit under test: what is tested.
+    pub at_commit: Option<&'a File>,
+    /// Does only a fork hold the commit? Then its tests are held as tightly as can be.
+    pub of_fork: bool,
+}
+
+/// A plan, and what was asked for in vain.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planned {
+    /// What is to be tested.
+    pub plan: Plan,
+    /// Sentences for the check: what the repository asked for and does not get, and why.
+    pub notes: Vec<String>,
+}
+
+/// The plan for an image: the tests of the commit where its file names the image, else those of the default branch,
+/// else `docker run IMAGE test`. All else comes from the default branch, and never exceeds the operator's ceilings.
+pub fn plan(docker: &Docker, image: &ImageName, said: Said<'_>) -> Planned {
+    let mut notes = Vec::new();
+    let declared = said.on_default.and_then(|file| file.of(image));
+    let of_commit = said.at_commit.and_then(|file| file.of(image));
+    notes.extend(unheard(image, said));
+    let bounds = declared.cloned().unwrap_or_default();
+    let limits = limits(docker, bounds.limits(), &mut notes);
+    let steps = of_commit.or(declared).and_then(Declaration::tests).map_or_else(
+        || vec![discovered()],
+        |tests| steps(tests, limits.timeout, &mut notes),
+    );
+    Planned {
+        plan: Plan {
+            steps,
+            profile: profile(docker, bounds.profile(), said.of_fork, &mut notes),
+            network: network(docker, bounds.network(), &mut notes),
+            limits,
+        },
+        notes,
+    }
+}
+
+/// What the file at the commit says in vain, because only the default branch is asked.
+fn unheard(image: &ImageName, said: Said<'_>) -> Option<String> {
+    let at_commit = said.at_commit?;
+    let nothing = File::default();
+    let on_default = said.on_default.unwrap_or(&nothing);
+    let images: Vec<String> = at_commit
+        .images()
+        .filter(|pattern| !on_default.images().any(|known| known == *pattern))
+        .map(|pattern| format!("`{pattern}`"))
+        .collect();
+    let keys: Vec<String> = match (at_commit.of(image), on_default.of(image)) {
+        (Some(wanted), Some(declared)) => wanted.guarded_differences(declared),
+        (Some(wanted), None) => wanted.guarded_differences(&Declaration::default()),
+        (None, _) => Vec::new(),
+    }
+    .into_iter()
+    .map(|key| format!("`{key}`"))
+    .collect();
+    let differences: Vec<String> = [
+        (!images.is_empty()).then(|| format!("declares {}", images.join(", "))),
+        (!keys.is_empty()).then(|| format!("differs in {}", keys.join(", "))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    (!differences.is_empty()).then(|| {
+        format!(
+            "{PATH} at this commit {}: that is read on the default branch alone, and has no effect here",
+            differences.join(" and ")
+        )
+    })
+}
+
+/// The step where nothing names another.
+fn discovered() -> Step {
+    Step {
         name: "test".to_owned(),
         kind: StepKind::Run {
             args: vec!["test".to_owned()],
             entrypoint: None,
             env: [].into(),
         },
-    };
-    Plan {
-        steps: vec![step],
-        profile: docker.profile,
-        network: Network::None,
-        limits: ceilings(docker),
+        timeout: None,
     }
 }
 
-fn ceilings(docker: &Docker) -> Limits {
-    let limits = &docker.limits;
-    Limits {
-        timeout: limits.timeout,
-        idle_timeout: limits.idle_timeout,
-        memory_bytes: limits.memory,
-        nano_cpus: nano_cpus(limits.cpus),
-        pids: limits.pids,
-        disk_bytes: limits.disk,
+fn steps(tests: &[Test], ceiling: Duration, notes: &mut Vec<String>) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::with_capacity(tests.len());
+    for test in tests {
+        let name = match &test.name {
+            Some(name) => name.clone(),
+            None => unique(made_name(&test.run.0), |name| {
+                steps.iter().any(|step| step.name == name)
+                    || tests.iter().any(|test| test.name.as_deref() == Some(name))
+            }),
+        };
+        if test.timeout.is_some_and(|timeout| timeout > ceiling) {
+            notes.push(format!(
+                "the timeout of `{name}` is above the limit of its steps, which stands"
+            ));
+        }
+        steps.push(Step {
+            name,
+            kind: StepKind::Run {
+                args: test.run.0.clone(),
+                entrypoint: test.entrypoint.as_ref().map(|words| words.0.clone()),
+                env: test.env.clone(),
+            },
+            timeout: test.timeout.filter(|timeout| *timeout < ceiling),
+        });
     }
+    steps
+}
+
+/// The command as a name.
+fn made_name(words: &[String]) -> String {
+    let name: String = words
+        .join(" ")
+        .chars()
+        .map(|char| if char.is_control() { ' ' } else { char })
+        .take(LONGEST_MADE_NAME)
+        .collect();
+    match name.trim() {
+        "" => "the image's own command".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// `name`, with a number behind it where it is taken.
+fn unique(name: String, is_taken: impl Fn(&str) -> bool) -> String {
+    if !is_taken(&name) {
+        return name;
+    }
+    // Of as many names as there can be tests, and one more, one is free.
+    (2..=values::MOST_TESTS + 2)
+        .map(|number| format!("{name} ({number})"))
+        .find(|name| !is_taken(name))
+        .unwrap_or(name)
+}
+
+fn profile(docker: &Docker, wanted: Option<Profile>, of_fork: bool, notes: &mut Vec<String>) -> Profile {
+    if of_fork {
+        notes.push("the commit is a fork's: its tests are held by the profile `strict`".to_owned());
+        return Profile::Strict;
+    }
+    match (docker.profile, wanted) {
+        (Profile::Strict, Some(Profile::Compatible)) => {
+            notes.push(
+                "`profile: compatible` is looser than the operator's `strict`, which stands".to_owned(),
+            );
+            Profile::Strict
+        }
+        (Profile::Compatible, Some(wanted)) => wanted,
+        (operators, _) => operators,
+    }
+}
+
+fn network(docker: &Docker, wanted: Network, notes: &mut Vec<String>) -> Network {
+    if wanted == Network::Bridge && !docker.network {
+        notes.push(
+            "`network: bridge` is not open to repositories here: the operator's `network` is off".to_owned(),
+        );
+        return Network::None;
+    }
+    wanted
+}
+
+/// What is wanted, below the operator's ceilings.
+fn limits(docker: &Docker, wanted: &WantedLimits, notes: &mut Vec<String>) -> Limits {
+    fn below<T: PartialOrd + Copy>(
+        key: &'static str,
+        wanted: Option<T>,
+        ceiling: T,
+        over: &mut Vec<&'static str>,
+    ) -> T {
+        match wanted {
+            Some(wanted) if wanted <= ceiling => wanted,
+            Some(_) => {
+                over.push(key);
+                ceiling
+            }
+            None => ceiling,
+        }
+    }
+    let ceilings = &docker.limits;
+    let mut over = Vec::new();
+    let limits = Limits {
+        timeout: below("timeout", wanted.timeout, ceilings.timeout, &mut over),
+        idle_timeout: below(
+            "idle_timeout",
+            wanted.idle_timeout,
+            ceilings.idle_timeout,
+            &mut over,
+        ),
+        memory_bytes: below("memory", wanted.memory, ceilings.memory, &mut over),
+        nano_cpus: nano_cpus(below("cpus", wanted.cpus, ceilings.cpus, &mut over)),
+        pids: below("pids", wanted.pids, ceilings.pids, &mut over),
+        disk_bytes: below("disk", wanted.disk, ceilings.disk, &mut over),
+    };
+    if !over.is_empty() {
+        let keys: Vec<String> = over.iter().map(|key| format!("`{key}`")).collect();
+        notes.push(format!(
+            "{} in `limits`: more than the operator allows, whose ceiling stands",
+            keys.join(", ")
+        ));
+    }
+    limits
 }
 
 /// Billionths of a processor, as the Engine counts them.
@@ -44,12 +242,4 @@ fn nano_cpus(cpus: f64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn processors_are_counted_in_billionths() {
-        assert_eq!(nano_cpus(2.0), 2_000_000_000);
-        assert_eq!(nano_cpus(0.5), 500_000_000);
-    }
-}
+mod tests;

@@ -10,7 +10,8 @@ use super::stages::run_id;
 use super::{Store, StoreError};
 use crate::clock::UnixMillis;
 use crate::model::{
-    Digest, ImageName, JudgedClaim, Outcome, Plan, Platform, PushId, RunId, Source, Tag, Verdict, Visibility,
+    Digest, ImageName, JudgedClaim, Outcome, Plan, Platform, Policy, PushId, RunId, Source, Tag, Verdict,
+    Visibility,
 };
 
 /// What is known once a push has led to a commit.
@@ -30,6 +31,8 @@ pub struct NewRun {
     pub claims: Vec<JudgedClaim>,
     /// What is to be tested.
     pub plan: Plan,
+    /// How it is judged and told.
+    pub policy: Policy,
     /// Its status' context at GitHub.
     pub context: String,
     /// The tag that was pushed.
@@ -38,6 +41,15 @@ pub struct NewRun {
     pub seen_at: UnixMillis,
     /// The verdict, where none of the tests need run to know it.
     pub settled: Option<Verdict>,
+}
+
+impl NewRun {
+    /// A name for exactly what is tested and how it is judged: part of a run's key. A digest under the tags of two
+    /// variants has a run for each, as each has a check of its own.
+    fn fingerprint(&self) -> String {
+        let judged = self.policy.fingerprint();
+        format!("{}{judged}", self.plan.fingerprint())
+    }
 }
 
 /// What became of a push that led to a commit.
@@ -91,24 +103,29 @@ struct Key<'a> {
 }
 
 impl Store {
-    /// Ends pushes in a run: finds it, or makes it and its jobs.
+    /// Ends pushes in runs, one to a platform: finds each, or makes it and its jobs. The first is the one that
+    /// the pushes name.
     pub async fn admit(
         &self,
         held: &Lease,
         pushes: &OpenPushes,
-        new: &NewRun,
-    ) -> Result<Admission, StoreError> {
+        new: &[NewRun],
+    ) -> Result<Vec<Admission>, StoreError> {
         let mut tx = self.db.begin().await?;
-        Self::remember_repo(&mut tx, &new.source.repo).await?;
-        let admission = self.place(&mut tx, pushes.first(), new).await?;
-        let end = match &admission {
-            Admission::Made { run, .. } | Admission::Joined { run, .. } => PushEnd::Run(*run),
-            Admission::Overtaken(run) => PushEnd::Superseded(*run),
+        let mut admissions = Vec::with_capacity(new.len());
+        for new in new {
+            Self::remember_repo(&mut tx, &new.source.repo).await?;
+            admissions.push(self.place(&mut tx, pushes.first(), new).await?);
+        }
+        let end = match admissions.first() {
+            Some(Admission::Made { run, .. } | Admission::Joined { run, .. }) => PushEnd::Run(*run),
+            Some(Admission::Overtaken(run)) => PushEnd::Superseded(*run),
+            None => PushEnd::Unmapped("nothing is tested of this image"),
         };
         self.end_pushes_in(&mut tx, held, pushes, end).await?;
         tx.commit().await?;
         self.ring([held.kind, JobKind::Test, JobKind::Report]);
-        Ok(admission)
+        Ok(admissions)
     }
 
     async fn place(&self, tx: &mut Tx, push: PushId, new: &NewRun) -> Result<Admission, StoreError> {
@@ -132,7 +149,7 @@ impl Store {
                     key.platform.as_str(),
                     key.commit,
                     new.digest.as_str(),
-                    new.plan.fingerprint()
+                    new.fingerprint()
                 ],
             )
             .await?;
@@ -189,9 +206,9 @@ impl Store {
         let run = RunId::new();
         tx.execute(
             "INSERT INTO runs (id, repo_id, image, digest, platform, commit_sha, plan_fingerprint, attempt,
-                image_private, evidence, binding, claims, plan, context, stage, delivery_id, created_at)
-             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 'queued', delivery_id, $15
-             FROM pushes WHERE id = $16",
+                image_private, evidence, binding, claims, plan, policy, context, stage, delivery_id, created_at)
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 'queued', delivery_id, $16
+             FROM pushes WHERE id = $17",
             args![
                 run.to_string(),
                 new.source.repo.id.0,
@@ -199,13 +216,14 @@ impl Store {
                 new.digest.as_str(),
                 new.platform.to_string(),
                 new.source.commit.as_str(),
-                new.plan.fingerprint(),
+                new.fingerprint(),
                 attempt,
                 new.image_visibility == Visibility::Private,
                 json(&new.source.evidence),
                 json(&new.source.binding),
                 json(&new.claims),
                 json(&new.plan),
+                json(&new.policy),
                 new.context.as_str(),
                 self.clock.now(),
                 push.to_string()
@@ -218,7 +236,7 @@ impl Store {
             &format!("Tag `{}` was resolved to {}", new.tag, new.digest),
         )
         .await?;
-        self.open_reports(tx, run).await?;
+        self.open_reports(tx, run, new.policy.report).await?;
         if let Some(verdict) = &new.settled {
             self.finish_in(tx, run, verdict).await?;
             return Ok(run);

@@ -18,6 +18,9 @@ pub enum StoreError {
         /// What is wrong, and what to do.
         reason: String,
     },
+    /// Another process serves from it, and one may.
+    #[error("another hubcheck serves from `{0}`: stop that one, or give this one a `store` of its own")]
+    InUse(String),
     /// A row holds what no version of the program writes.
     #[error("the database holds a value that cannot be read: {0}")]
     Corrupt(String),

@@ -26,11 +26,19 @@ pub enum JobKind {
     Report,
     /// Acts on an event of GitHub's. Subject: the delivery.
     GithubEvent,
+    /// Reads which repositories declare which images. Subject: an installation, or all of them.
+    Index,
 }
 
 impl JobKind {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Resolve, Self::Test, Self::Report, Self::GithubEvent];
+    pub const ALL: [Self; 5] = [
+        Self::Resolve,
+        Self::Test,
+        Self::Report,
+        Self::GithubEvent,
+        Self::Index,
+    ];
 
     /// The word in the table.
     pub fn as_str(self) -> &'static str {
@@ -39,6 +47,7 @@ impl JobKind {
             Self::Test => "test",
             Self::Report => "report",
             Self::GithubEvent => "github_event",
+            Self::Index => "index",
         }
     }
 }
@@ -300,6 +309,18 @@ impl Store {
                 args![self.clock.now()],
             )
             .await
+    }
+
+    /// Is this job still to be done?
+    pub async fn is_job_open(&self, kind: JobKind, subject: &str) -> Result<bool, StoreError> {
+        let open: Option<(String,)> = self
+            .db
+            .row(
+                "SELECT id FROM jobs WHERE kind = $1 AND subject = $2 AND done_at IS NULL",
+                args![kind.as_str(), subject],
+            )
+            .await?;
+        Ok(open.is_some())
     }
 
     /// How deep the queue of `kind` is.

@@ -37,10 +37,7 @@ impl ServingLock {
             .map_err(outside)?;
         match file.try_lock() {
             Ok(()) => Ok(Self { file: Some(file) }),
-            Err(TryLockError::WouldBlock) => Err(unusable(
-                "another hubcheck serves from it: stop that one, or give this one a `store` of its own"
-                    .to_owned(),
-            )),
+            Err(TryLockError::WouldBlock) => Err(StoreError::InUse(store.display().to_string())),
             Err(TryLockError::Error(error)) => Err(outside(error)),
         }
     }

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 mod admission;
 mod bulk;
 mod db;
+mod declarations;
 mod deliveries;
 mod error;
 mod images;
@@ -31,6 +32,7 @@ mod runs;
 mod stages;
 
 pub use admission::{Admission, NewRun};
+pub use declarations::{Declared, Reading, ToIndex};
 pub use deliveries::{Delivery, DeliverySummary};
 pub use error::StoreError;
 pub use intake::{Intake, NewDelivery, Taken};

@@ -8,19 +8,37 @@ use super::db::{Tx, args};
 use super::jobs::{JobKind, NewJob};
 use super::record::Maybe;
 use super::{Store, StoreError};
-use crate::model::{InstallationId, RepoId, RunId};
+use crate::model::{Channels, InstallationId, RepoId, RunId};
 
 impl Store {
     /// A new run is to be shown: a check run of its own, and the status of its context from now on. One whose
     /// digest another one took the place of leaves the status to that.
-    pub(super) async fn open_reports(&self, tx: &mut Tx, run: RunId) -> Result<(), StoreError> {
-        let id = run.to_string();
+    pub(super) async fn open_reports(
+        &self,
+        tx: &mut Tx,
+        run: RunId,
+        channels: Channels,
+    ) -> Result<(), StoreError> {
+        if channels.check {
+            Self::open_check(tx, run).await?;
+        }
+        if channels.status {
+            Self::open_status(tx, run).await?;
+        }
+        self.wake_report(tx, run).await
+    }
+
+    async fn open_check(tx: &mut Tx, run: RunId) -> Result<(), StoreError> {
         tx.execute(
             "INSERT INTO checks (run_id, installation_id, wanted)
              SELECT r.id, p.installation_id, 1 FROM runs AS r JOIN repos AS p ON p.id = r.repo_id WHERE r.id = $1",
-            args![id.as_str()],
+            args![run.to_string()],
         )
-        .await?;
+        .await
+        .map(drop)
+    }
+
+    async fn open_status(tx: &mut Tx, run: RunId) -> Result<(), StoreError> {
         tx.execute(
             "INSERT INTO statuses (repo_id, commit_sha, context, run_id, installation_id, wanted)
              SELECT r.repo_id, r.commit_sha, r.context, r.id, p.installation_id, 1
@@ -28,10 +46,10 @@ impl Store {
              ON CONFLICT (repo_id, commit_sha, context) DO UPDATE SET run_id = excluded.run_id,
                 installation_id = excluded.installation_id, wanted = statuses.wanted + 1, failures = 0, not_before = 0,
                 parked = NULL",
-            args![id],
+            args![run.to_string()],
         )
-        .await?;
-        self.wake_report(tx, run).await
+        .await
+        .map(drop)
     }
 
     /// A run's statuses are its successor's from now on, though that may be the older of the two.
@@ -74,14 +92,16 @@ impl Store {
     }
 
     async fn wake_report(&self, tx: &mut Tx, run: RunId) -> Result<(), StoreError> {
-        let row: Option<(i64,)> = tx
-            .row(
-                "SELECT installation_id FROM checks WHERE run_id = $1",
+        // A run may have one of the two alone.
+        let installations: Vec<(i64,)> = tx
+            .rows(
+                "SELECT installation_id FROM checks WHERE run_id = $1
+                 UNION SELECT installation_id FROM statuses WHERE run_id = $1",
                 args![run.to_string()],
             )
             .await?;
-        let Some((installation,)) = row else { return Ok(()) };
-        self.wake(tx, report_job(installation)).await
+        let jobs = installations.into_iter().map(|(id,)| report_job(id));
+        self.wake_all(tx, jobs.collect()).await
     }
 
     /// Makes sure that every installation with something unsent has a job for it, unless that job was parked:
@@ -170,6 +190,20 @@ impl Store {
                 args![run.to_string()],
             )
             .await
+    }
+
+    /// Does GitHub show of a run what it should, or never will?
+    pub async fn is_shown(&self, run: RunId) -> Result<bool, StoreError> {
+        let (unsent,): (i64,) = self
+            .db
+            .row(
+                "SELECT (SELECT COUNT(*) FROM checks WHERE run_id = $1 AND sent < wanted AND parked IS NULL)
+                      + (SELECT COUNT(*) FROM statuses WHERE run_id = $1 AND sent < wanted AND parked IS NULL)",
+                args![run.to_string()],
+            )
+            .await?
+            .unwrap_or_default();
+        Ok(unsent == 0)
     }
 
     /// The run whose check run has this number at GitHub.

@@ -10,7 +10,7 @@ use super::{Store, StoreError};
 use crate::clock::UnixMillis;
 use crate::model::{
     Binding, CommitSha, DeliveryId, Digest, Evidence, ImageName, InstallationId, JudgedClaim, Plan, Platform,
-    Repo, RepoId, RepoName, RunId, Source, Tag, Verdict, Visibility,
+    Policy, Repo, RepoId, RepoName, RunId, Source, Tag, Verdict, Visibility,
 };
 
 /// How far a run is.
@@ -56,6 +56,8 @@ pub struct Run {
     pub claims: Vec<JudgedClaim>,
     /// What is tested.
     pub plan: Plan,
+    /// How it is judged and told.
+    pub policy: Policy,
     /// Its status' context at GitHub: `hubcheck/acme/app`.
     pub context: String,
     /// How far it is.
@@ -76,6 +78,13 @@ pub struct Run {
     pub started_at: Option<UnixMillis>,
     /// When it got its verdict.
     pub finished_at: Option<UnixMillis>,
+}
+
+impl Run {
+    /// The digest that was pushed; `None` where nobody could read it.
+    pub fn known_digest(&self) -> Option<&Digest> {
+        (!self.policy.is_unread).then_some(&self.digest)
+    }
 }
 
 /// A tag under which a run's digest was seen.
@@ -138,6 +147,8 @@ struct Row {
     claims: Json<Vec<JudgedClaim>>,
     #[sqlx(try_from = "String")]
     plan: Json<Plan>,
+    #[sqlx(try_from = "String")]
+    policy: Json<Policy>,
     context: String,
     stage: String,
     #[sqlx(try_from = "Option<String>")]
@@ -189,6 +200,7 @@ impl Row {
             attempt: self.attempt,
             claims: self.claims.0,
             plan: self.plan.0,
+            policy: self.policy.0,
             context: self.context,
             stage,
             verdict: self.verdict.0.map(|verdict| verdict.0),
@@ -209,7 +221,7 @@ macro_rules! select_run {
         concat!(
             "SELECT r.id, r.repo_id, p.name AS repo_name, p.private AS repo_private, p.default_branch,
                 p.installation_id, r.commit_sha, r.evidence, r.binding, r.image, r.image_private, r.digest,
-                r.platform, r.attempt, r.claims, r.plan, r.context, r.stage, r.verdict, r.trouble, r.trouble_since,
+                r.platform, r.attempt, r.claims, r.plan, r.policy, r.context, r.stage, r.verdict, r.trouble, r.trouble_since,
                 r.superseded_by, r.delivery_id AS delivery, r.created_at, r.started_at, r.finished_at
              FROM runs AS r JOIN repos AS p ON p.id = r.repo_id ",
             $rest

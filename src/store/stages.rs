@@ -3,10 +3,10 @@
 
 use super::db::{Tx, args};
 use super::jobs::{JobKind, Lease, NewJob};
-use super::record::json;
+use super::record::{Json, json};
 use super::{Store, StoreError};
 use crate::clock::UnixMillis;
-use crate::model::{RunId, Verdict};
+use crate::model::{Policy, RunId, Verdict};
 
 /// What became of the wish to run once more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,28 +151,32 @@ impl Store {
     }
 
     async fn rerun_in(&self, tx: &mut Tx, run: RunId, delivery: &str) -> Result<Option<Rerun>, StoreError> {
-        let newest: Option<(String, String)> = tx
+        let newest: Option<(String, String, String)> = tx
             .row(
-                "SELECT n.id, n.stage FROM runs AS r JOIN runs AS n
+                "SELECT n.id, n.stage, n.policy FROM runs AS r JOIN runs AS n
                    ON n.repo_id = r.repo_id AND n.image = r.image AND n.digest = r.digest AND n.platform = r.platform
                   AND n.commit_sha = r.commit_sha AND n.plan_fingerprint = r.plan_fingerprint
                  WHERE r.id = $1 ORDER BY n.attempt DESC LIMIT 1",
                 args![run.to_string()],
             )
             .await?;
-        let Some((newest, stage)) = newest else {
+        let Some((newest, stage, policy)) = newest else {
             return Ok(None);
         };
+        let policy: Json<Policy> = policy
+            .try_into()
+            .map_err(|error| StoreError::Corrupt(format!("policy of run {newest}: {error}")))?;
         if stage != "finished" {
             return Ok(Some(Rerun::UnderWay(run_id(&newest)?)));
         }
         let again = RunId::new();
         tx.execute(
             "INSERT INTO runs (id, repo_id, image, digest, platform, commit_sha, plan_fingerprint, attempt,
-                image_private, evidence, binding, claims, plan, context, stage, delivery_id, created_at,
+                image_private, evidence, binding, claims, plan, policy, context, stage, delivery_id, created_at,
                 superseded_by)
              SELECT $1, repo_id, image, digest, platform, commit_sha, plan_fingerprint, attempt + 1,
-                image_private, evidence, binding, claims, plan, context, 'queued', $2, $3, superseded_by FROM runs WHERE id = $4",
+                image_private, evidence, binding, claims, plan, policy, context, 'queued', $2, $3, superseded_by
+             FROM runs WHERE id = $4",
             args![again.to_string(), delivery, self.clock.now(), newest.as_str()],
         )
         .await?;
@@ -188,7 +192,7 @@ impl Store {
             &format!("Run again on the same digest, after run {newest}"),
         )
         .await?;
-        self.open_reports(tx, again).await?;
+        self.open_reports(tx, again, policy.0.report).await?;
         self.wake(
             tx,
             NewJob {
