@@ -13,9 +13,13 @@ use prometheus_client::registry::Registry;
 
 use crate::model::Outcome;
 use crate::store::{JobKind, QueueDepth};
+use crate::tally::Requests;
 
 /// Upper bounds of the durations' buckets, in seconds.
 const SECONDS: [f64; 10] = [0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0];
+
+/// Upper bounds of the buckets for requests.
+const REQUESTS: [f64; 7] = [0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 64.0];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Named {
@@ -53,6 +57,7 @@ pub struct Metrics {
     queue: Family<Named, Gauge>,
     parked: Family<Named, Gauge>,
     github_writes: Counter,
+    resolve_requests: Family<Named, Histogram, fn() -> Histogram>,
 }
 
 impl Default for Metrics {
@@ -65,6 +70,7 @@ impl Default for Metrics {
             queue: Family::default(),
             parked: Family::default(),
             github_writes: Counter::default(),
+            resolve_requests: Family::new_with_constructor(|| Histogram::new(REQUESTS)),
         };
         let registry = &mut metrics.registry;
         registry.register(
@@ -92,6 +98,11 @@ impl Default for Metrics {
             "github_writes",
             "Writes sent to GitHub",
             metrics.github_writes.clone(),
+        );
+        registry.register(
+            "resolve_requests",
+            "Requests for one look at a tag's pushes, by whom they went to",
+            metrics.resolve_requests.clone(),
         );
         metrics
     }
@@ -129,6 +140,15 @@ impl Metrics {
         self.parked
             .get_or_create(&Named { name: kind.as_str() })
             .set(depth.parked);
+    }
+
+    /// A look at the pushes of a tag took so many requests.
+    pub fn resolved(&self, requests: Requests) {
+        for (name, sent) in [("registry", requests.registry), ("github", requests.github)] {
+            self.resolve_requests
+                .get_or_create(&Named { name })
+                .observe(f64::from(sent));
+        }
     }
 
     /// A write was sent to GitHub.

@@ -115,7 +115,7 @@ impl ImageBuilder {
 
     /// An empty image for Linux on this host's processor.
     pub fn for_this_host() -> Self {
-        Self::new(host_platform())
+        Self::new(Platform::of_this_machine())
     }
 
     /// Puts a layer on those before it.
@@ -314,21 +314,6 @@ impl IndexBuilder {
         self.children.extend(image.manifests().cloned());
         self.blobs.extend(image.blobs.iter().cloned());
         self
-    }
-}
-
-/// Linux on this host's processor, in Go's words.
-pub fn host_platform() -> Platform {
-    let architecture = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        "x86" => "386",
-        other => other,
-    };
-    Platform {
-        os: "linux".to_owned(),
-        architecture: architecture.to_owned(),
-        variant: None,
     }
 }
 

@@ -49,7 +49,7 @@ impl App {
             crab,
         };
         // Public keys pass for keys until something is to be signed.
-        app.sign()?;
+        app.sign(0)?;
         Ok(app)
     }
 
@@ -61,22 +61,26 @@ impl App {
     /// Sends a request as the App. A token that was refused for its date did nothing, so the request is sent once
     /// more with one of GitHub's own date.
     pub(super) async fn send(&self, api: &Api, request: &Request) -> Result<Answer, GithubError> {
-        let answer = ask(&self.signed(request)?, api, request).await?;
+        let believed = self.ahead_s.load(Ordering::Relaxed);
+        let answer = ask(&self.signed(request, believed)?, api, request).await?;
         let is_refused = answer.status == StatusCode::UNAUTHORIZED;
-        if is_refused && limits::date(&answer.headers).is_some_and(|date| self.learn(date)) {
-            return ask(&self.signed(request)?, api, request).await?.good(request);
+        let refusal = limits::date(&answer.headers).filter(|_| is_refused);
+        if let Some(ahead) = refusal.and_then(|date| self.learn(date, believed)) {
+            return ask(&self.signed(request, ahead)?, api, request)
+                .await?
+                .good(request);
         }
         answer.good(request)
     }
 
-    fn signed(&self, request: &Request) -> Result<Octocrab, GithubError> {
+    fn signed(&self, request: &Request, ahead_s: i64) -> Result<Octocrab, GithubError> {
         let cannot = || GithubError::Unauthorized(format!("{request}: the App's token cannot be signed"));
-        self.with_token(self.sign().map_err(|_| cannot())?)
+        self.with_token(self.sign(ahead_s).map_err(|_| cannot())?)
             .map_err(|_| cannot())
     }
 
-    fn sign(&self) -> Result<SecretString, KeyError> {
-        let now = self.clock.now() / 1_000 + self.ahead_s.load(Ordering::Relaxed);
+    fn sign(&self, ahead_s: i64) -> Result<SecretString, KeyError> {
+        let now = self.clock.now() / 1_000 + ahead_s;
         let claims = Claims {
             iss: self.id,
             iat: now - BACK_S,
@@ -87,18 +91,18 @@ impl App {
             .map_err(|_| KeyError::Damaged)
     }
 
-    /// Takes GitHub's time from a refusal. Was what we took for its time the likely cause?
-    fn learn(&self, date: i64) -> bool {
+    /// Takes GitHub's time from the refusal of a token that was signed with `believed`: how far GitHub's clock is
+    /// ahead, if what was believed is the likely cause. Another request may have learned it meanwhile.
+    fn learn(&self, date: i64, believed: i64) -> Option<i64> {
         let ahead = date - self.clock.now() / 1_000;
-        let believed = self.ahead_s.load(Ordering::Relaxed);
-        let is_news = (ahead - believed).abs() > TOLERATED_S;
-        if is_news {
+        let is_far = |other: i64| (ahead - other).abs() > TOLERATED_S;
+        if is_far(self.ahead_s.load(Ordering::Relaxed)) {
             self.ahead_s.store(ahead, Ordering::Relaxed);
             tracing::warn!(
                 "this machine's clock is {}s off GitHub's: set it right; until then GitHub's is used",
                 -ahead
             );
         }
-        is_news
+        is_far(believed).then_some(ahead)
     }
 }

@@ -19,7 +19,7 @@ impl GitHub {
     pub async fn create_check(&self, repo: &Repo, check: &CheckState) -> Result<CheckRunId, GithubError> {
         let body = wire::check_body(check, Write::Create);
         let request = Request::post(path(&repo.name, "/check-runs"), body);
-        let answer = self.send_for(repo, &request).await?;
+        let answer = self.write_for(repo, &request).await?;
         let run: wire::CheckRun = wire::read(&request, &answer)?;
         Ok(CheckRunId(run.id))
     }
@@ -33,7 +33,7 @@ impl GitHub {
     ) -> Result<(), GithubError> {
         let body = wire::check_body(check, Write::Update);
         let request = Request::patch(path(&repo.name, &format!("/check-runs/{}", id.0)), body);
-        self.send_for(repo, &request).await.map(drop)
+        self.write_for(repo, &request).await.map(drop)
     }
 
     /// The newest check run of this App on a commit that has this run's id and name.

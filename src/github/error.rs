@@ -68,6 +68,9 @@ pub enum GithubError {
     /// The App is not installed there, or there is no such repository: GitHub does not tell which.
     #[error("the App is not installed in {0}, or there is no such repository")]
     NotInstalled(RepoName),
+    /// The App is not installed there any more.
+    #[error("the App is not installed there any more")]
+    NoInstallation,
     /// No such thing, or none that the App may see.
     #[error("{0}")]
     NotFound(String),

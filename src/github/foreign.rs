@@ -47,6 +47,7 @@ fn request(method: Method) -> Request {
         method,
         path: "/asked".to_owned(),
         body: None,
+        if_none_match: None,
     }
 }
 

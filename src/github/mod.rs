@@ -7,11 +7,17 @@
 
 mod app;
 mod app_key;
+mod attestations;
 mod checks;
+mod commits;
+mod contents;
 mod error;
 #[doc(hidden)]
 pub mod foreign;
+mod installations;
 mod limits;
+mod memory;
+mod rehearsal;
 mod repos;
 mod statuses;
 mod tokens;
@@ -30,13 +36,18 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 pub use app_key::KeyError;
+pub use commits::Standing;
+pub use contents::Content;
 pub use error::{GithubError, Refused, SetupError};
+pub use rehearsal::RehearsedWrite;
 
 use crate::clock::Clock;
 use crate::config;
-use crate::model::{CommitSha, InstallationId, Repo, RepoName};
+use crate::model::{CommitSha, InstallationId, Repo, RepoId, RepoName};
 use crate::net::Trust;
 use app::App;
+use memory::Memory;
+use rehearsal::Rehearsal;
 use tokens::Tokens;
 use transport::{Answer, Api, Request};
 
@@ -92,13 +103,17 @@ pub struct Commit {
 #[derive(Clone)]
 pub struct GitHub {
     inner: Arc<Inner>,
+    rehearsal: Option<Rehearsal>,
 }
 
 struct Inner {
     api: Api,
+    /// For files that the API says lie elsewhere: without any token.
+    files: reqwest::Client,
     app: App,
     tokens: Tokens,
     installations: Mutex<HashMap<RepoName, InstallationId>>,
+    memory: Memory,
     /// Names under which a write was led elsewhere.
     moved: Mutex<HashSet<RepoName>>,
 }
@@ -151,17 +166,30 @@ impl GitHub {
             .map_err(|error| SetupError::ApiUrl(transport::causes(&error)))?
             .add_retry_config(RetryConfig::None)
             .add_header(http::header::ACCEPT, "application/vnd.github+json".to_owned())
-            .build_with_reqwest(http)
+            .build_with_reqwest(http.clone())
             .map_err(|error| SetupError::Client(transport::causes(&error)))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 api: Api { url, timeout },
+                files: http,
                 app: App::new(app_id, key, clock, crab)?,
                 tokens: Tokens::default(),
                 installations: Mutex::default(),
+                memory: Memory::default(),
                 moved: Mutex::default(),
             }),
+            rehearsal: None,
         })
+    }
+
+    /// Hands writes over instead of sending them, and goes on as if they had been; reads are real. Waits where
+    /// nobody takes them.
+    #[must_use]
+    pub fn rehearsing(self, writes: tokio::sync::mpsc::Sender<RehearsedWrite>) -> Self {
+        Self {
+            rehearsal: Some(Rehearsal::new(writes)),
+            ..self
+        }
     }
 
     /// The App's number.
@@ -171,12 +199,20 @@ impl GitHub {
 
     /// Forgets which installation a repository belongs to: after an event about installations.
     pub fn forget_installation(&self, name: &RepoName) {
-        self.installations().remove(name);
+        self.known_installations().remove(name);
+        self.inner.memory.forget_name(name);
+    }
+
+    /// Forgets how a repository was seen: after an event that tells of a change.
+    pub fn repo_changed(&self, id: RepoId) {
+        self.inner.memory.forget_repo(id);
     }
 
     /// What an installation may do changed: its token is fetched anew, its repositories are looked up anew.
     pub async fn installation_changed(&self, id: InstallationId) {
-        self.installations().retain(|_, installation| *installation != id);
+        self.known_installations()
+            .retain(|_, installation| *installation != id);
+        self.inner.memory.forget_installation(id);
         self.inner.tokens.forget(id).await;
     }
 
@@ -187,14 +223,14 @@ impl GitHub {
     }
 
     fn known_installation(&self, name: &RepoName) -> Option<InstallationId> {
-        self.installations().get(name).copied()
+        self.known_installations().get(name).copied()
     }
 
     fn remember_installation(&self, name: &RepoName, installation: InstallationId) {
-        self.installations().insert(name.clone(), installation);
+        self.known_installations().insert(name.clone(), installation);
     }
 
-    fn installations(&self) -> std::sync::MutexGuard<'_, HashMap<RepoName, InstallationId>> {
+    fn known_installations(&self) -> std::sync::MutexGuard<'_, HashMap<RepoName, InstallationId>> {
         self.inner
             .installations
             .lock()
@@ -205,46 +241,61 @@ impl GitHub {
         self.inner.moved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Sends what people will see, unless it is only rehearsed.
+    async fn write_for(&self, repo: &Repo, request: &Request) -> Result<Answer, GithubError> {
+        match &self.rehearsal {
+            Some(rehearsal) => Ok(rehearsal.take(request).await),
+            None => self.send_for(repo, request).await,
+        }
+    }
+
     /// Sends a request with the token of the repository's installation.
     async fn send_for(&self, repo: &Repo, request: &Request) -> Result<Answer, GithubError> {
         self.send_as(repo.installation, &repo.name, request).await
     }
 
-    /// A refused token did nothing, so the request is sent once more with a new one.
     async fn send_as(
         &self,
         installation: InstallationId,
         name: &RepoName,
         request: &Request,
     ) -> Result<Answer, GithubError> {
-        let inner = &self.inner;
-        let token = self.token(installation, name).await?;
-        let sent = match transport::send(&token.crab, &inner.api, request).await {
-            Err(GithubError::Unauthorized(_)) => {
-                inner.tokens.discard(installation, &token).await;
-                let renewed = self.token(installation, name).await?;
-                transport::send(&renewed.crab, &inner.api, request).await
-            }
-            settled => settled,
-        };
+        let sent = self.send_with_token(installation, request).await;
         let is_write = request.method != http::Method::GET;
-        if is_write && sent.as_ref().is_ok_and(|answer| answer.is_redirected) {
-            self.moved().insert(name.clone());
+        match &sent {
+            Ok(answer) if is_write && answer.is_redirected => drop(self.moved().insert(name.clone())),
+            Err(GithubError::NoInstallation) => {
+                self.forget_installation(name);
+                return Err(GithubError::NotInstalled(name.clone()));
+            }
+            _ => {}
         }
         sent
     }
 
-    async fn token(&self, id: InstallationId, name: &RepoName) -> Result<tokens::Token, GithubError> {
-        let token = self
-            .inner
-            .tokens
-            .token(&self.inner.app, &self.inner.api, id)
-            .await;
-        token.map_err(|error| match error {
-            GithubError::NotFound(_) => {
-                self.forget_installation(name);
-                GithubError::NotInstalled(name.clone())
+    /// A refused token did nothing, so the request is sent once more with a new one.
+    async fn send_with_token(
+        &self,
+        installation: InstallationId,
+        request: &Request,
+    ) -> Result<Answer, GithubError> {
+        let inner = &self.inner;
+        let token = self.token(installation).await?;
+        match transport::send(&token.crab, &inner.api, request).await {
+            Err(GithubError::Unauthorized(_)) => {
+                inner.tokens.discard(installation, &token).await;
+                let renewed = self.token(installation).await?;
+                transport::send(&renewed.crab, &inner.api, request).await
             }
+            settled => settled,
+        }
+    }
+
+    async fn token(&self, id: InstallationId) -> Result<tokens::Token, GithubError> {
+        let inner = &self.inner;
+        let token = inner.tokens.token(&inner.app, &inner.api, id).await;
+        token.map_err(|error| match error {
+            GithubError::NotFound(_) => GithubError::NoInstallation,
             other => other,
         })
     }
@@ -257,6 +308,15 @@ impl fmt::Debug for GitHub {
             .field("api", &self.inner.api.url.as_str())
             .finish_non_exhaustive()
     }
+}
+
+/// A text as part of a path or a query, where slashes stand for themselves.
+fn encoded(text: &str) -> String {
+    let parts = text.split('/').map(|part| {
+        let bytes = url::form_urlencoded::byte_serialize(part.as_bytes());
+        bytes.collect::<String>().replace('+', "%20")
+    });
+    parts.collect::<Vec<_>>().join("/")
 }
 
 fn path(name: &RepoName, rest: &str) -> String {

@@ -1,9 +1,9 @@
-//! The App itself, repositories with their installation, and commits.
+//! The App itself, and repositories with their installation.
 
-use super::error::{GithubError, Refused};
+use super::error::GithubError;
 use super::transport::Request;
-use super::{AppInfo, Commit, GitHub, path, wire};
-use crate::model::{CommitSha, InstallationId, Repo, RepoName};
+use super::{AppInfo, GitHub, path, wire};
+use crate::model::{InstallationId, Repo, RepoName};
 
 impl GitHub {
     /// The App as GitHub knows it: proves that number and key belong together.
@@ -18,6 +18,22 @@ impl GitHub {
             permissions: app.permissions,
             events: app.events,
         })
+    }
+
+    /// A repository as it is now, or was within the last minute if no event told of a change since.
+    pub async fn recent_repo(&self, name: &RepoName) -> Result<Repo, GithubError> {
+        match self.inner.memory.repo(name) {
+            Some(repo) => Ok(repo),
+            None => self.repo(name).await,
+        }
+    }
+
+    /// The same of a repository that was seen before, whose installation need not be looked up.
+    pub async fn recent_repo_seen(&self, seen: &Repo) -> Result<Repo, GithubError> {
+        if self.known_installation(&seen.name).is_none() {
+            self.remember_installation(&seen.name, seen.installation);
+        }
+        self.recent_repo(&seen.name).await
     }
 
     /// A repository as it is now, under its name of today, with the installation that may write
@@ -38,27 +54,6 @@ impl GitHub {
         Ok(repo)
     }
 
-    /// A commit by its full SHA. `None`: the repository has no such commit.
-    pub async fn commit(&self, repo: &Repo, sha: &CommitSha) -> Result<Option<Commit>, GithubError> {
-        // The page is that of the commit's files, of which none is wanted.
-        let request = Request::get(path(&repo.name, &format!("/commits/{sha}?per_page=1")));
-        let answer = match self.send_for(repo, &request).await {
-            Err(GithubError::Unprocessable {
-                refused: Refused::NoCommit,
-                ..
-            }) => return Ok(None),
-            answered => answered?,
-        };
-        let commit: wire::Commit = wire::read(&request, &answer)?;
-        let committed_at = commit.details.committer.and_then(|committer| committer.time());
-        Ok(Some(Commit {
-            sha: commit.sha,
-            parents: commit.parents.into_iter().map(|parent| parent.sha).collect(),
-            message: commit.details.message,
-            committed_at,
-        }))
-    }
-
     async fn look_up_installation(&self, name: &RepoName) -> Result<InstallationId, GithubError> {
         let request = Request::get(path(name, "/installation"));
         let answer = self.inner.app.send(&self.inner.api, &request).await;
@@ -73,12 +68,8 @@ impl GitHub {
         let request = Request::get(path(name, ""));
         let answer = self.send_as(installation, name, &request).await?;
         let repo: wire::Repository = wire::read(&request, &answer)?;
-        Ok(Repo {
-            id: repo.id,
-            visibility: repo.visibility(),
-            name: repo.full_name,
-            default_branch: repo.default_branch,
-            installation,
-        })
+        let repo = repo.in_installation(installation);
+        self.inner.memory.keep_repo(name, &repo);
+        Ok(repo)
     }
 }

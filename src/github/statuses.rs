@@ -19,7 +19,7 @@ impl GitHub {
     ) -> Result<(), GithubError> {
         let body = wire::status_body(status);
         let request = Request::post(path(&repo.name, &format!("/statuses/{sha}")), body);
-        self.send_for(repo, &request).await.map(drop)
+        self.write_for(repo, &request).await.map(drop)
     }
 
     /// The newest status of a context on a commit. GitHub's combined status lists the newest of

@@ -11,7 +11,10 @@ use serde_json::Value;
 use url::Url;
 
 use super::error::GithubError;
+use crate::tally;
 
+/// The largest bundle that is read, before and after it is unpacked.
+const BUNDLE_LIMIT: usize = 2 * 1024 * 1024;
 /// The largest answer that is read: a page of check runs with full texts is under 5 MiB.
 const BODY_LIMIT: usize = 8 * 1024 * 1024;
 /// A renamed repository is one redirect away.
@@ -30,6 +33,8 @@ pub(super) struct Request {
     pub(super) method: Method,
     pub(super) path: String,
     pub(super) body: Option<Value>,
+    /// Of a question that was asked before: the answer's `ETag`.
+    pub(super) if_none_match: Option<String>,
 }
 
 impl Request {
@@ -38,6 +43,7 @@ impl Request {
             method: Method::GET,
             path,
             body: None,
+            if_none_match: None,
         }
     }
 
@@ -46,6 +52,7 @@ impl Request {
             method: Method::POST,
             path,
             body: Some(body),
+            if_none_match: None,
         }
     }
 
@@ -54,6 +61,7 @@ impl Request {
             method: Method::PATCH,
             path,
             body: Some(body),
+            if_none_match: None,
         }
     }
 }
@@ -77,7 +85,8 @@ pub(super) struct Answer {
 impl Answer {
     /// The answer if it is a success, else what it refuses.
     pub(super) fn good(self, request: &Request) -> Result<Self, GithubError> {
-        if self.status.is_success() {
+        // It is only said to those who ask whether something changed.
+        if self.status.is_success() || self.status == StatusCode::NOT_MODIFIED {
             Ok(self)
         } else {
             Err(GithubError::of_answer(request, &self))
@@ -111,10 +120,14 @@ pub(super) async fn ask(crab: &Octocrab, api: &Api, request: &Request) -> Result
 }
 
 async fn exchange(crab: &Octocrab, request: &Request, path: &str) -> Result<Answer, String> {
-    let builder = http::Request::builder().method(request.method.clone()).uri(path);
+    let mut builder = http::Request::builder().method(request.method.clone()).uri(path);
+    if let Some(etag) = &request.if_none_match {
+        builder = builder.header(http::header::IF_NONE_MATCH, etag);
+    }
     let built = crab
         .build_request(builder, request.body.as_ref())
         .map_err(|error| causes(&error))?;
+    tally::github_request();
     let response = crab.execute(built).await.map_err(|error| causes(&error))?;
     let (parts, body) = response.into_parts();
     let body = Limited::new(body, BODY_LIMIT)
@@ -127,6 +140,36 @@ async fn exchange(crab: &Octocrab, request: &Request, path: &str) -> Result<Answ
         body: body.to_bytes(),
         is_redirected: false,
     })
+}
+
+/// Reads a bundle of signatures from where the API says that it lies: a file of its own, packed with Snappy.
+pub(super) async fn bundle(files: &reqwest::Client, api: &Api, url: &Url) -> Result<Bytes, GithubError> {
+    let failed = |why: String| GithubError::Unavailable(format!("a bundle of an attestation: {why}"));
+    // The address holds a right to read: it is never shown.
+    let is_safe = url.scheme() == "https" || url.origin() == api.url.origin();
+    if !is_safe {
+        return Err(failed("its address is not one of HTTPS".to_owned()));
+    }
+    tally::github_request();
+    let packed = async {
+        let sent = files.get(url.clone()).send().await;
+        let answer = sent.and_then(reqwest::Response::error_for_status);
+        let body: reqwest::Body = answer.map_err(|error| causes(&error.without_url()))?.into();
+        let read = Limited::new(body, BUNDLE_LIMIT).collect().await;
+        Ok(read.map_err(|error| causes(error.as_ref()))?.to_bytes())
+    };
+    let packed = tokio::time::timeout(api.timeout, packed)
+        .await
+        .map_err(|_| failed(format!("no answer within {:?}", api.timeout)))?
+        .map_err(failed)?;
+    let size = snap::raw::decompress_len(&packed).unwrap_or(usize::MAX);
+    if size > BUNDLE_LIMIT {
+        return Err(failed(format!(
+            "it is not packed, or larger than {BUNDLE_LIMIT} bytes"
+        )));
+    }
+    let bundle = snap::raw::Decoder::new().decompress_vec(&packed);
+    bundle.map(Bytes::from).map_err(|error| failed(error.to_string()))
 }
 
 /// Where a redirect points, if that is below the API's own address.

@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::error::{GithubError, excerpt};
 use super::transport::{Answer, Request};
 use crate::model::{
-    CheckState, CommitSha, Conclusion, InstallationId, Progress, RepoId, RepoName, StatusState, StatusValue,
-    Visibility,
+    CheckState, CommitSha, Conclusion, InstallationId, Progress, Repo, RepoId, RepoName, StatusState,
+    StatusValue, Visibility,
 };
 
 #[derive(Deserialize)]
@@ -29,6 +29,7 @@ pub(super) struct App {
 #[derive(Deserialize)]
 pub(super) struct Installation {
     pub(super) id: InstallationId,
+    pub(super) suspended_at: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -38,20 +39,114 @@ pub(super) struct AccessToken {
 }
 
 #[derive(Deserialize)]
+pub(super) struct Attestations {
+    pub(super) attestations: Vec<Attestation>,
+}
+
+/// The bundle itself, or where it lies: newer versions of the API only say that.
+#[derive(Deserialize)]
+pub(super) struct Attestation {
+    pub(super) bundle: Option<Box<serde_json::value::RawValue>>,
+    pub(super) bundle_url: Option<url::Url>,
+}
+
+#[derive(Deserialize)]
 pub(super) struct Repository {
-    pub(super) id: RepoId,
-    pub(super) full_name: RepoName,
+    id: RepoId,
+    full_name: RepoName,
     private: bool,
-    pub(super) default_branch: String,
+    default_branch: String,
 }
 
 impl Repository {
-    pub(super) fn visibility(&self) -> Visibility {
-        if self.private {
-            Visibility::Private
-        } else {
-            Visibility::Public
+    pub(super) fn in_installation(self, installation: InstallationId) -> Repo {
+        Repo {
+            id: self.id,
+            name: self.full_name,
+            visibility: if self.private {
+                Visibility::Private
+            } else {
+                Visibility::Public
+            },
+            default_branch: self.default_branch,
+            installation,
         }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Repositories {
+    pub(super) repositories: Vec<Repository>,
+}
+
+/// A file, or what else stands at a path.
+#[derive(Deserialize)]
+pub(super) struct Content {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    encoding: String,
+    #[serde(rename = "content")]
+    base64: Option<String>,
+}
+
+impl Content {
+    /// The file's bytes in Base64. GitHub leaves those of large files out.
+    pub(super) fn text(self) -> Option<String> {
+        let is_whole = self.kind == "file" && self.encoding == "base64";
+        self.base64.filter(|_| is_whole)
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Named {
+    #[expect(dead_code, reason = "that there is one says all")]
+    name: String,
+}
+
+/// A pull request, as far as it says where it comes from. The repository is `null` once a fork is deleted.
+#[derive(Deserialize)]
+pub(super) struct Pull {
+    head: PullHead,
+}
+
+#[derive(Deserialize)]
+struct PullHead {
+    sha: CommitSha,
+    repo: Option<PullRepo>,
+}
+
+#[derive(Deserialize)]
+struct PullRepo {
+    id: RepoId,
+}
+
+impl Pull {
+    pub(super) fn into_head(self) -> CommitSha {
+        self.head.sha
+    }
+
+    pub(super) fn comes_from(&self, repo: RepoId) -> bool {
+        self.head.repo.as_ref().is_some_and(|head| head.id == repo)
+    }
+}
+
+/// A branch or a tag.
+#[derive(Deserialize)]
+pub(super) struct NamedCommit {
+    pub(super) name: String,
+    pub(super) commit: Parent,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Comparison {
+    status: String,
+}
+
+impl Comparison {
+    /// Does the base hold all that the head holds?
+    pub(super) fn is_ancestor(&self) -> bool {
+        matches!(self.status.as_str(), "behind" | "identical")
     }
 }
 

@@ -87,6 +87,13 @@ pub enum GithubEvent {
         /// Who may see it from now on.
         visibility: Visibility,
     },
+    /// The default branch means another commit.
+    DefaultBranchPushed {
+        /// The repository.
+        repo: RepoRef,
+        /// The installation in it.
+        installation: InstallationId,
+    },
     /// Nothing that is acted on.
     Other {
         /// GitHub's name of the event.
@@ -137,6 +144,7 @@ pub fn parse(event: &str, body: &[u8]) -> Result<GithubEvent, BadBody> {
         ("installation" | "installation_repositories", _) => installation(body),
         ("check_run", Some("rerequested")) => check_run(body),
         ("check_suite", Some("rerequested")) => check_suite(body),
+        ("push", _) => push(body),
         ("repository", Some("privatized")) => repository(body, Visibility::Private),
         ("repository", Some("publicized")) => repository(body, Visibility::Public),
         _ => Ok(GithubEvent::Other {
@@ -234,6 +242,36 @@ fn repository(body: &[u8], visibility: Visibility) -> Result<GithubEvent, BadBod
     Ok(GithubEvent::VisibilityChanged {
         repo: payload.repository.into(),
         visibility,
+    })
+}
+
+fn push(body: &[u8]) -> Result<GithubEvent, BadBody> {
+    #[derive(Deserialize)]
+    struct Pushed {
+        #[serde(flatten)]
+        repository: Repository,
+        default_branch: String,
+    }
+    #[derive(Deserialize)]
+    struct Payload {
+        #[serde(rename = "ref")]
+        reference: String,
+        repository: Option<Pushed>,
+        installation: Option<Installation>,
+    }
+    let payload: Payload = body::read(body)?;
+    let pushed = payload.repository.zip(payload.installation);
+    let is_default =
+        |pushed: &Pushed| payload.reference.strip_prefix("refs/heads/") == Some(&pushed.default_branch);
+    Ok(match pushed {
+        Some((pushed, installation)) if is_default(&pushed) => GithubEvent::DefaultBranchPushed {
+            repo: pushed.repository.into(),
+            installation: installation.id,
+        },
+        _ => GithubEvent::Other {
+            event: "push".to_owned(),
+            action: None,
+        },
     })
 }
 

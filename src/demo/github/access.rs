@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::ledger::Caller;
+use super::records::RepoState;
 use super::refusal::{Refusal, Reply};
 use super::world::{Access, Permissions, World};
 use crate::model::{InstallationId, RepoId};
@@ -110,6 +111,21 @@ impl World {
             .ok_or_else(|| Refusal::new(StatusCode::UNAUTHORIZED, "Bad credentials"))
     }
 
+    /// The repositories that an installation's token reaches.
+    pub(super) fn visible_repos(
+        &self,
+        authorization: Option<&str>,
+    ) -> Result<impl Iterator<Item = &RepoState>, Refusal> {
+        let token = self.token(authorization)?;
+        Ok(self.repos.iter().filter(|repo| self.sees(token, repo)))
+    }
+
+    fn sees(&self, token: &Token, repo: &RepoState) -> bool {
+        let installation = self.installations.iter().find(|one| one.id == token.installation);
+        installation.is_some_and(|one| one.owner.eq_ignore_ascii_case(repo.name.owner()))
+            && token.repos.as_ref().is_none_or(|repos| repos.contains(&repo.id))
+    }
+
     /// May the bearer do this in this repository? What a token cannot see does not exist for it.
     pub(super) fn check_access(
         &self,
@@ -119,16 +135,7 @@ impl World {
         access: Access,
     ) -> Result<(), Refusal> {
         let token = self.token(authorization)?;
-        let owner = self
-            .installations
-            .iter()
-            .find(|installation| installation.id == token.installation)
-            .map(|installation| installation.owner.as_str());
-        let sees = self.repos.iter().any(|state| {
-            state.id == repo
-                && owner.is_some_and(|owner| owner.eq_ignore_ascii_case(state.name.owner()))
-                && token.repos.as_ref().is_none_or(|repos| repos.contains(&repo))
-        });
+        let sees = self.repo_by_id(repo).is_some_and(|state| self.sees(token, state));
         if !sees {
             return Err(Refusal::not_found());
         }

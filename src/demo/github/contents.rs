@@ -2,22 +2,57 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::access::whole_seconds;
-use super::records::{Commit, RepoState};
+use super::records::{Commit, PullRequest, RepoState};
 use super::refusal::Refusal;
 use crate::model::Visibility;
 
-/// The routes that only read a repository.
-pub(super) fn show(repo: &RepoState, rest: &[&str], reference: Option<&str>) -> Result<Value, Refusal> {
+/// The routes that only read a repository. `param`: of the query.
+pub(super) fn show(
+    repo: &RepoState,
+    rest: &[&str],
+    param: &impl Fn(&str) -> Option<String>,
+) -> Result<Value, Refusal> {
     match rest {
         [] => Ok(repo_json(repo)),
-        ["commits", reference] => {
+        ["commits"] => list_commits(repo, param),
+        ["commits", sha, "branches-where-head"] => {
+            let heads = repo.branches.iter().filter(|(_, head)| head.as_str() == *sha);
+            Ok(heads
+                .map(|(name, head)| json!({ "name": name, "commit": { "sha": head }, "protected": false }))
+                .collect())
+        }
+        ["commits", sha, "pulls"] => {
+            let pulls = repo.pulls.iter().filter(|pull| pull.head.as_str() == *sha);
+            Ok(pulls.map(pull_json).collect())
+        }
+        ["commits", reference @ ..] => {
+            let reference = reference.join("/");
             let commit = repo
-                .resolve(reference)
-                .ok_or_else(|| Refusal::no_commit(reference))?;
+                .resolve(&reference)
+                .ok_or_else(|| Refusal::no_commit(&reference))?;
             Ok(commit_json(commit))
+        }
+        ["compare", range @ ..] => {
+            let range = range.join("/");
+            let (base, head) = range.split_once("...").ok_or_else(Refusal::not_found)?;
+            let resolve = |name| repo.resolve(name).ok_or_else(Refusal::not_found);
+            Ok(comparison_json(repo, resolve(base)?, resolve(head)?))
+        }
+        ["branches"] => {
+            let named = |(name, head)| json!({ "name": name, "commit": { "sha": head }, "protected": false });
+            Ok(repo.branches.iter().map(named).collect())
+        }
+        ["tags"] => {
+            let named = |(name, commit)| json!({ "name": name, "commit": { "sha": commit } });
+            Ok(repo.tags.iter().map(named).collect())
+        }
+        ["pulls", number] => {
+            let pull = repo.pulls.iter().find(|pull| pull.number.to_string() == *number);
+            pull.map(pull_json).ok_or_else(Refusal::not_found)
         }
         ["branches", name @ ..] => {
             let name = name.join("/");
@@ -25,11 +60,49 @@ pub(super) fn show(repo: &RepoState, rest: &[&str], reference: Option<&str>) -> 
             Ok(json!({ "name": name, "commit": { "sha": head }, "protected": false }))
         }
         ["contents", path @ ..] => {
-            let commit = repo.resolve(reference.unwrap_or(&repo.default_branch));
+            let reference = param("ref").unwrap_or_else(|| repo.default_branch.clone());
+            let commit = repo.resolve(&reference);
             file_json(commit.ok_or_else(Refusal::not_found)?, &path.join("/"))
         }
         _ => Err(Refusal::not_found()),
     }
+}
+
+/// `GET …/commits`: those that `sha` leads to, up to `until`, newest first.
+fn list_commits(repo: &RepoState, param: &impl Fn(&str) -> Option<String>) -> Result<Value, Refusal> {
+    let head = param("sha").unwrap_or_else(|| repo.default_branch.clone());
+    let head = repo.resolve(&head).ok_or_else(Refusal::not_found)?;
+    let until: Option<Timestamp> = param("until").and_then(|until| until.parse().ok());
+    let per_page = param("per_page").and_then(|number| number.parse().ok());
+    Ok(repo
+        .history(&head.sha)
+        .into_iter()
+        .filter(|commit| until.is_none_or(|until| commit.committed_at <= until))
+        .take(per_page.unwrap_or(30))
+        .map(commit_json)
+        .collect())
+}
+
+fn pull_json(pull: &PullRequest) -> Value {
+    json!({
+        "number": pull.number,
+        "state": "open",
+        "head": { "sha": pull.head, "repo": pull.head_repo.map(|id| json!({ "id": id })) },
+    })
+}
+
+fn comparison_json(repo: &RepoState, base: &Commit, head: &Commit) -> Value {
+    let holds = |one: &Commit, other: &Commit| {
+        let history = repo.history(&one.sha);
+        history.iter().any(|commit| commit.sha == other.sha)
+    };
+    let status = match (base.sha == head.sha, holds(base, head), holds(head, base)) {
+        (true, ..) => "identical",
+        (_, true, _) => "behind",
+        (_, _, true) => "ahead",
+        _ => "diverged",
+    };
+    json!({ "status": status, "commits": [] })
 }
 
 pub(super) fn repo_json(repo: &RepoState) -> Value {

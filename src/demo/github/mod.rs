@@ -6,6 +6,7 @@
 //! it; `routes` turns a request and the world into a reply; `server` does the I/O.
 
 mod access;
+mod attestations;
 mod checks;
 mod contents;
 mod fault;
@@ -27,18 +28,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use url::Url;
 
 pub use fault::{Fault, Trouble};
 pub use ledger::{Caller, Request};
-pub use records::{CheckRun, Commit, NewCommit, Status};
+pub use records::{CheckRun, Commit, NewCommit, PullRequest, Status};
 pub use webhook::Webhook;
 pub use world::{Access, SimulatedApp};
 
 use crate::config;
-use crate::model::{CommitSha, InstallationId, RepoId, RepoName, Visibility};
+use crate::model::{CommitSha, Digest, InstallationId, RepoId, RepoName, Visibility};
+use attestations::Attestation;
 use server::Shared;
 use world::World;
 
@@ -124,6 +127,62 @@ impl GitHub {
         for repo in world.repos.iter_mut().filter(|known| known.name == *repo) {
             repo.branches.insert(branch.to_owned(), head.clone());
         }
+    }
+
+    /// GitHub's number of a repository. `None`: there is none of this name.
+    pub fn repo_id(&self, repo: &RepoName) -> Option<RepoId> {
+        self.shared.world().repo(repo).map(|repo| repo.id)
+    }
+
+    /// What a branch points at.
+    pub fn branch(&self, repo: &RepoName, branch: &str) -> Option<CommitSha> {
+        self.shared.world().repo(repo)?.branches.get(branch).cloned()
+    }
+
+    /// Points a tag at a commit, and makes the tag if there is none.
+    pub fn set_tag(&self, repo: &RepoName, tag: &str, commit: &CommitSha) {
+        let mut world = self.shared.world();
+        for repo in world.repos.iter_mut().filter(|known| known.name == *repo) {
+            repo.tags.insert(tag.to_owned(), commit.clone());
+        }
+    }
+
+    /// Keeps a signed statement about what has this digest. `bundle`: of Sigstore's; `is_inline`: the API hands it out
+    /// itself, and does not only say where it lies.
+    pub fn attest(&self, repo: &RepoName, subject: &Digest, bundle: &Value, is_inline: bool) {
+        let mut world = self.shared.world();
+        for repo in world.repos.iter_mut().filter(|known| known.name == *repo) {
+            repo.attestations.push(Attestation {
+                subject: subject.clone(),
+                bundle: bundle.clone(),
+                is_inline,
+            });
+        }
+    }
+
+    /// Opens a pull request for a commit, from a branch of the repository itself or of a fork, and gives it a number.
+    pub fn open_pull(&self, repo: &RepoName, head: &CommitSha, from_fork: bool) -> u64 {
+        let mut world = self.shared.world();
+        let (number, fork) = (world.next_id(), world.next_id());
+        for repo in world.repos.iter_mut().filter(|known| known.name == *repo) {
+            let fork = RepoId(i64::try_from(fork).unwrap_or(i64::MAX));
+            repo.pulls.push(PullRequest {
+                number,
+                head: head.clone(),
+                head_repo: Some(if from_fork { fork } else { repo.id }),
+            });
+        }
+        number
+    }
+
+    /// A branch was pushed. `None`: there is no such repository.
+    pub fn push_event(&self, repo: &RepoName, branch: &str) -> Option<Webhook> {
+        self.shared.world().push(repo, branch)
+    }
+
+    /// A repository was let into its owner's installation (`added`) or taken out of it (`removed`).
+    pub fn selection_event(&self, repo: &RepoName, action: &str) -> Option<Webhook> {
+        self.shared.world().installation_repositories(repo, action)
     }
 
     /// Gives a repository a new name; the old one redirects.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::attestations::Attestation;
 use crate::model::{CommitSha, RepoId, RepoName, Visibility};
 
 /// A commit.
@@ -29,9 +30,24 @@ pub struct NewCommit<'a> {
     pub message: &'a str,
     /// Files that it adds or changes: path → text.
     pub files: &'a [(&'a str, &'a str)],
+    /// Files that it takes away.
+    pub removes: &'a [&'a str],
     /// Its parents. `None`: it goes on the default branch, on top of what is there. Else it stands
     /// beside the branches, as GitHub's test merges of pull requests do.
     pub parents: Option<&'a [CommitSha]>,
+    /// When it was committed. `None`: now.
+    pub committed_at: Option<Timestamp>,
+}
+
+/// A pull request, as far as commits know of it.
+#[derive(Clone, Debug)]
+pub struct PullRequest {
+    /// Its number.
+    pub number: u64,
+    /// The last commit on its branch.
+    pub head: CommitSha,
+    /// The repository that its branch is in. `None`: it was deleted.
+    pub head_repo: Option<RepoId>,
 }
 
 /// A check run as it stands at the simulated GitHub.
@@ -97,9 +113,12 @@ pub(super) struct RepoState {
     pub(super) visibility: Visibility,
     pub(super) default_branch: String,
     pub(super) branches: BTreeMap<String, CommitSha>,
+    pub(super) tags: BTreeMap<String, CommitSha>,
+    pub(super) pulls: Vec<PullRequest>,
     pub(super) commits: Vec<Commit>,
     pub(super) check_runs: Vec<CheckRun>,
     pub(super) statuses: Vec<Status>,
+    pub(super) attestations: Vec<Attestation>,
 }
 
 impl RepoState {
@@ -107,9 +126,37 @@ impl RepoState {
         self.commits.iter().find(|commit| commit.sha.as_str() == sha)
     }
 
-    /// The commit that a full SHA or a branch's name stands for.
+    /// The commit that a reference means: a branch, a tag, a full SHA, or the beginning of one that no other has.
     pub(super) fn resolve(&self, reference: &str) -> Option<&Commit> {
-        let head = self.branches.get(reference.trim_start_matches("heads/"));
-        self.commit(head.map_or(reference, CommitSha::as_str))
+        let reference = reference.trim_start_matches("refs/");
+        let named = match reference.split_once('/') {
+            Some(("heads", branch)) => self.branches.get(branch),
+            Some(("tags", tag)) => self.tags.get(tag),
+            _ => self.branches.get(reference).or_else(|| self.tags.get(reference)),
+        };
+        if let Some(sha) = named {
+            return self.commit(sha.as_str());
+        }
+        let digits = reference.to_ascii_lowercase();
+        let mut begin_so = self
+            .commits
+            .iter()
+            .filter(|commit| digits.len() >= 7 && commit.sha.as_str().starts_with(&digits));
+        begin_so.next().filter(|_| begin_so.next().is_none())
+    }
+
+    /// A commit and all before it, newest first.
+    pub(super) fn history(&self, head: &CommitSha) -> Vec<&Commit> {
+        let mut found: Vec<&Commit> = Vec::new();
+        let mut open = vec![head];
+        while let Some(sha) = open.pop() {
+            let known = found.iter().any(|commit| commit.sha == *sha);
+            if let Some(commit) = self.commit(sha.as_str()).filter(|_| !known) {
+                found.push(commit);
+                open.extend(&commit.parents);
+            }
+        }
+        found.sort_by_key(|commit| std::cmp::Reverse(commit.committed_at));
+        found
     }
 }

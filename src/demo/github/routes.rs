@@ -2,12 +2,13 @@
 
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
+use sha2::Digest as _;
 
-use super::contents;
 use super::ledger::Caller;
 use super::records::RepoState;
 use super::refusal::{Refusal, Reply};
-use super::world::{Access, World};
+use super::world::{Access, EVENTS, Installation, World};
+use super::{attestations, contents};
 use crate::model::{InstallationId, RepoId, RepoName};
 
 /// Items on one page of a list, unless the request says otherwise.
@@ -46,6 +47,25 @@ impl Call<'_> {
     }
 }
 
+impl Call<'_> {
+    /// An answer with its `ETag`, or 304 to whoever has it already.
+    fn unless_known(&self, body: Value) -> Reply {
+        let digest = sha2::Sha256::digest(body.to_string());
+        let etag = format!("W/\"{}\"", hex::encode(&digest[..16]));
+        let known = self.headers.get("if-none-match");
+        let mut reply = if known.is_some_and(|known| known.as_bytes() == etag.as_bytes()) {
+            Reply {
+                status: StatusCode::NOT_MODIFIED,
+                ..Reply::ok(Value::Null)
+            }
+        } else {
+            Reply::ok(body)
+        };
+        reply.headers.push(("etag", etag));
+        reply
+    }
+}
+
 impl World {
     /// Does what a request asks for.
     pub(super) fn handle(&mut self, call: &Call<'_>) -> Result<Reply, Refusal> {
@@ -69,6 +89,21 @@ impl World {
                 self.check_app(call.authorization())?;
                 let id = id.parse().map_err(|_| Refusal::not_found())?;
                 self.mint_token(InstallationId(id), &call.json()?)
+            }
+            ("GET", ["app", "installations"]) => {
+                self.check_app(call.authorization())?;
+                let list = self.installations.iter();
+                let list = list.map(|one| self.installation_json(one)).collect();
+                Ok(self.page(call, list, Value::Array))
+            }
+            ("GET", ["installation", "repositories"]) => {
+                let repos: Vec<Value> = self
+                    .visible_repos(call.authorization())?
+                    .map(contents::repo_json)
+                    .collect();
+                let total = repos.len();
+                let wrap = |page| json!({ "total_count": total, "repositories": Value::Array(page) });
+                Ok(self.page(call, repos, wrap))
             }
             (_, ["repos", owner, name, rest @ ..]) => {
                 let name: RepoName = format!("{owner}/{name}")
@@ -129,7 +164,11 @@ impl World {
             }
             ("GET", rest) => {
                 let repo = self.repo_by_id(repo).ok_or_else(Refusal::not_found)?;
-                contents::show(repo, rest, call.param("ref").as_deref()).map(Reply::ok)
+                let shown = match rest {
+                    ["attestations", subject] => attestations::show(repo, subject, &self.base_url)?,
+                    rest => contents::show(repo, rest, &|name| call.param(name))?,
+                };
+                Ok(call.unless_known(shown))
             }
             _ => Err(Refusal::not_found()),
         }
@@ -142,7 +181,11 @@ impl World {
         let installation = owner
             .and_then(|owner| self.installation_of(&owner))
             .ok_or_else(Refusal::not_found)?;
-        Ok(Reply::ok(json!({
+        Ok(Reply::ok(self.installation_json(installation)))
+    }
+
+    fn installation_json(&self, installation: &Installation) -> Value {
+        json!({
             "id": installation.id,
             "app_id": self.app.id,
             "app_slug": self.app.slug,
@@ -150,9 +193,9 @@ impl World {
             "target_type": "Organization",
             "repository_selection": "all",
             "permissions": installation.permissions,
-            "events": ["check_run", "check_suite", "repository"],
+            "events": EVENTS,
             "suspended_at": null,
-        })))
+        })
     }
 
     /// What a name that is no repository's answers: bad credentials are seen first.
@@ -222,8 +265,11 @@ impl World {
             "slug": self.app.slug,
             "name": self.app.slug,
             "html_url": format!("{}/apps/{}", self.base_url, self.app.slug),
-            "permissions": { "checks": "write", "statuses": "write", "contents": "read", "metadata": "read" },
-            "events": ["check_run", "check_suite", "repository"],
+            "permissions": {
+                "checks": "write", "statuses": "write", "contents": "read", "metadata": "read",
+                "pull_requests": "read", "attestations": "read",
+            },
+            "events": EVENTS,
         })
     }
 }
@@ -242,7 +288,11 @@ fn needed(method: &str, rest: &[&str]) -> Option<(&'static str, Access)> {
         ("GET", ["check-runs", ..] | ["commits", _, "check-runs"]) => Some(("checks", Access::Read)),
         ("POST", ["statuses", _]) => Some(("statuses", Access::Write)),
         ("GET", ["commits", _, "status" | "statuses"]) => Some(("statuses", Access::Read)),
-        ("GET", ["commits", _] | ["branches" | "contents", ..]) => Some(("contents", Access::Read)),
+        ("GET", ["attestations", _]) => Some(("attestations", Access::Read)),
+        ("GET", ["commits", _, "pulls"] | ["pulls", ..]) => Some(("pull_requests", Access::Read)),
+        ("GET", ["commits" | "branches" | "tags" | "contents" | "compare", ..]) => {
+            Some(("contents", Access::Read))
+        }
         _ => None,
     }
 }

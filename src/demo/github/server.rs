@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::attestations;
 use super::fault::Trouble;
 use super::ledger;
 use super::page;
@@ -93,6 +94,9 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
     if let Some(page) = page::show(&shared, &parts.method, parts.uri.path()) {
         return Ok(page);
     }
+    if let Some(file) = attestations::file(&shared, &parts.method, parts.uri.path()) {
+        return Ok(file);
+    }
     let call = Call {
         method: &parts.method,
         path: parts.uri.path(),
@@ -150,7 +154,8 @@ fn response(shared: &Shared, reply: &Reply, method: &Method) -> Response<Full<By
     let world = shared.world();
     let now = world.now();
     let used = world.ledger.len().min(HOURLY_LIMIT);
-    let body = if *method == Method::HEAD {
+    let is_empty = *method == Method::HEAD || reply.status == StatusCode::NOT_MODIFIED;
+    let body = if is_empty {
         Vec::new()
     } else {
         reply.body.to_string().into_bytes()

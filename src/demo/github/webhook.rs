@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::contents::repo_json;
 use super::records::RepoState;
-use super::world::World;
+use super::world::{EVENTS, World};
 use crate::model::{CommitSha, RepoName};
 
 /// GitHub waits this long for an answer.
@@ -97,7 +97,7 @@ impl World {
             "zen": "Practicality beats purity.",
             "hook_id": 1,
             "hook": { "type": "App", "id": 1, "active": true, "app_id": self.app.id,
-                      "events": ["check_run", "check_suite", "repository"] },
+                      "events": EVENTS },
         });
         self.webhook("ping", &body)
     }
@@ -106,6 +106,25 @@ impl World {
     pub(super) fn repository(&self, name: &RepoName, action: &str) -> Option<Webhook> {
         let body = self.envelope(self.repo(name)?, action);
         Some(self.webhook("repository", &body))
+    }
+
+    /// A branch was pushed.
+    pub(super) fn push(&self, name: &RepoName, branch: &str) -> Option<Webhook> {
+        let repo = self.repo(name)?;
+        let mut body = self.envelope(repo, "");
+        body.as_object_mut()?.remove("action");
+        body["ref"] = json!(format!("refs/heads/{branch}"));
+        body["after"] = json!(repo.branches.get(branch));
+        Some(self.webhook("push", &body))
+    }
+
+    /// Repositories were let into an installation (`added`) or taken out of it (`removed`).
+    pub(super) fn installation_repositories(&self, name: &RepoName, action: &str) -> Option<Webhook> {
+        let repo = self.repo(name)?;
+        let mut body = self.envelope(repo, action);
+        body.as_object_mut()?.remove("repository");
+        body[format!("repositories_{action}")] = json!([repo_json(repo)]);
+        Some(self.webhook("installation_repositories", &body))
     }
 
     /// Anything at all, signed.
@@ -129,7 +148,7 @@ impl World {
             "installation": {
                 "id": id, "app_id": self.app.id, "app_slug": self.app.slug,
                 "account": { "login": owner, "type": "Organization" },
-                "repository_selection": "all", "events": ["check_run", "check_suite", "repository"],
+                "repository_selection": "all", "events": EVENTS,
             },
             "repositories": repos.collect::<Vec<_>>(),
             "sender": { "login": "octocat", "type": "User" },

@@ -39,6 +39,9 @@ impl Default for SimulatedApp {
     }
 }
 
+/// The events that the App is told of.
+pub(super) const EVENTS: [&str; 4] = ["check_run", "check_suite", "push", "repository"];
+
 /// How far a permission goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -110,9 +113,12 @@ impl World {
             visibility,
             default_branch: "main".to_owned(),
             branches: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            pulls: Vec::new(),
             commits: Vec::new(),
             check_runs: Vec::new(),
             statuses: Vec::new(),
+            attestations: Vec::new(),
         });
         id
     }
@@ -128,6 +134,8 @@ impl World {
             ("statuses", Access::Write),
             ("contents", Access::Read),
             ("metadata", Access::Read),
+            ("pull_requests", Access::Read),
+            ("attestations", Access::Read),
         ];
         self.installations.push(Installation {
             id,
@@ -169,7 +177,7 @@ impl World {
 
     /// Makes a commit. `None`: there is no such repository.
     pub(super) fn commit(&mut self, name: &RepoName, new: &NewCommit<'_>) -> Option<CommitSha> {
-        let committed_at = self.now();
+        let committed_at = new.committed_at.unwrap_or_else(|| self.now());
         let repo = self.repos.iter_mut().find(|repo| repo.name == *name)?;
         let mut digits = [0_u8; 20];
         rand::rng().fill_bytes(&mut digits);
@@ -183,6 +191,7 @@ impl World {
                 .iter()
                 .map(|(path, text)| ((*path).to_owned(), (*text).to_owned())),
         );
+        files.retain(|path, _| !new.removes.contains(&path.as_str()));
         repo.commits.push(Commit {
             sha: sha.clone(),
             parents,

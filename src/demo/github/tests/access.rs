@@ -144,6 +144,7 @@ fn files_and_branches_are_read_at_a_ref() {
         message: "Declare the image",
         files: &files,
         parents: None,
+        ..super::NewCommit::default()
     };
     let head = scene.world.commit(&scene.repo, &new).unwrap();
     let file = scene.call("GET", "/repos/acme/app/contents/.github/hubcheck.yml", &NOTHING);
