@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use http::{Method, StatusCode};
 
 use super::auth::Authenticator;
+use super::cache::Cache;
 use super::credentials::{Credentials, Keyring};
 use super::docker_config::{DockerConfig, host_of};
-use super::manifest::{Chosen, Document, ImageDetails};
+use super::manifest::{Chosen, Document, ImageDetails, Provenance};
 use super::place::Place;
 use super::reader::{Reader, Wanted, name};
 use super::transport::Transport;
@@ -61,11 +62,15 @@ impl RegistryClient {
             keyring: Keyring::new(registries, docker)?,
             transport: Transport::new(trust)?,
             authenticator: Authenticator::default(),
-            cache: Mutex::default(),
+            cache: Cache::default(),
         };
         Ok(Self {
             reader: Arc::new(reader),
         })
+    }
+
+    pub(super) fn reader(&self) -> &Reader {
+        &self.reader
     }
 
     /// The digest that a tag points at now. Costs no pull where the registry names it in its headers.
@@ -114,22 +119,49 @@ impl RegistryClient {
                     annotations,
                     unfit,
                 } = index.choose(engine).map_err(|problem| problem.about(what()))?;
-                let Document::Manifest(manifest) = self.reader.document(image, &chosen, access).await? else {
-                    let reason = "it is an index inside an index".to_owned();
-                    return Err(RegistryError::Invalid {
-                        what: name(image, chosen.as_str()),
-                        reason,
-                    });
-                };
-                let details = self.reader.details(image, &chosen, manifest, access).await?;
+                // What attests the image is beside it, not in it: both are read at once.
+                let attestation = index.attestation_of(&chosen);
+                let (details, provenance) = tokio::join!(
+                    self.manifest_of_index(image, &chosen, access),
+                    self.provenance(image, attestation.as_ref(), access)
+                );
                 Ok(ImageDetails {
                     index: Some(digest.clone()),
                     descriptor_annotations: annotations,
                     index_annotations: index.annotations,
+                    attestation,
+                    provenance: provenance?,
                     unfit,
-                    ..details
+                    ..details?
                 })
             }
+        }
+    }
+
+    async fn manifest_of_index(
+        &self,
+        image: &ImageName,
+        digest: &Digest,
+        access: Access,
+    ) -> Result<ImageDetails, RegistryError> {
+        match self.reader.document(image, digest, access).await? {
+            Document::Manifest(manifest) => self.reader.details(image, digest, manifest, access).await,
+            Document::Index(_) => Err(RegistryError::Invalid {
+                what: name(image, digest.as_str()),
+                reason: "it is an index inside an index".to_owned(),
+            }),
+        }
+    }
+
+    async fn provenance(
+        &self,
+        image: &ImageName,
+        attestation: Option<&Digest>,
+        access: Access,
+    ) -> Result<Option<Provenance>, RegistryError> {
+        match attestation {
+            Some(digest) => self.reader.provenance(image, digest, access).await,
+            None => Ok(None),
         }
     }
 
@@ -152,8 +184,8 @@ impl RegistryClient {
     }
 
     /// The account for the Engine to pull with. The caller decides who may use it.
-    pub fn credentials(&self, image: &ImageName) -> Option<Credentials> {
+    pub async fn credentials(&self, image: &ImageName) -> Option<Credentials> {
         let place = self.reader.place(image)?;
-        self.reader.keyring.find(image.registry(), &place)
+        self.reader.keyring.find(image.registry(), &place).await
     }
 }

@@ -1,4 +1,4 @@
-//! Accounts: those of the configuration, else those that `docker login` wrote down.
+//! Accounts: those of the configuration, else those that `docker login` wrote down or gave to a helper.
 //!
 //! Whoever writes an endpoint and an account in one table means them for each other. An account of
 //! Docker's file is only used with the host that it stands under.
@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::SetupError;
 use super::docker_config::{Account, DockerConfig, host_of};
+use super::helper::Helpers;
 use super::place::Place;
 use crate::config;
 
@@ -41,6 +42,7 @@ pub(super) struct Keyring {
     /// By the registry of the image's name.
     configured: BTreeMap<String, Account>,
     docker: DockerConfig,
+    helpers: Helpers,
 }
 
 impl Keyring {
@@ -64,23 +66,28 @@ impl Keyring {
                 }
             }
         }
-        Ok(Self { configured, docker })
+        Ok(Self {
+            configured,
+            docker,
+            helpers: Helpers::default(),
+        })
     }
 
     /// The account for images of `registry`, which are read at `place`.
-    pub(super) fn find(&self, registry: &str, place: &Place) -> Option<Credentials> {
-        let account = self
+    pub(super) async fn find(&self, registry: &str, place: &Place) -> Option<Credentials> {
+        let (host, server) = (place.account_host(), server(place));
+        let known = self
             .configured
             .get(registry)
-            .or_else(|| self.docker.account(&place.account_host()))?;
-        let server = if place.is_hub() {
-            "https://index.docker.io/v1/".to_owned()
-        } else {
-            place.host()
+            .or_else(|| self.docker.account(&host));
+        let account = match (known, self.docker.helper(&host)) {
+            (Some(account), _) => account.clone(),
+            (None, Some(helper)) => self.helpers.account(helper, &server).await?,
+            (None, None) => return None,
         };
         Some(Credentials {
-            username: account.username.clone(),
-            password: account.password.clone(),
+            username: account.username,
+            password: account.password,
             server,
         })
     }
@@ -88,9 +95,21 @@ impl Keyring {
     /// What to do where there is no account for `registry`.
     pub(super) fn advice(&self, registry: &str, place: &Place) -> String {
         let advice = format!("set username and password in [registry.\"{registry}\"]");
-        match self.docker.hint(&place.account_host()) {
+        let host = place.account_host();
+        let helper = self.docker.helper(&host);
+        let trouble = helper.and_then(|helper| self.helpers.trouble(helper, &server(place)));
+        match trouble.or_else(|| self.docker.hint(&host)) {
             Some(hint) => format!("{hint}: {advice}"),
-            None => format!("{advice}, or use `docker login {}`", place.account_host()),
+            None => format!("{advice}, or use `docker login {host}`"),
         }
+    }
+}
+
+/// A registry in Docker's words.
+fn server(place: &Place) -> String {
+    if place.is_hub() {
+        "https://index.docker.io/v1/".to_owned()
+    } else {
+        place.host()
     }
 }

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::SetupError;
+use super::helper::Helper;
 use super::place::HUB;
 
 /// Longer files are not Docker's.
@@ -27,10 +28,12 @@ pub(super) struct Account {
 pub(super) struct DockerConfig {
     path: PathBuf,
     accounts: BTreeMap<String, Account>,
-    /// Hosts whose accounts the file keeps elsewhere: with a credential helper, or as a token.
+    /// Hosts that the file names without an account: a helper may keep theirs, or it is a token.
     elsewhere: BTreeSet<String>,
-    /// Are all others with one helper?
-    has_store: bool,
+    /// Helpers for hosts of their own.
+    helpers: BTreeMap<String, Helper>,
+    /// The helper for all others.
+    store: Option<Helper>,
 }
 
 #[derive(Deserialize)]
@@ -79,22 +82,30 @@ impl DockerConfig {
         self.accounts.get(host)
     }
 
+    /// The helper that may keep a host's account.
+    pub(super) fn helper(&self, host: &str) -> Option<&Helper> {
+        self.helpers.get(host).or(self.store.as_ref())
+    }
+
     /// Why there is no account for a host although the user may have logged in.
     pub(super) fn hint(&self, host: &str) -> Option<String> {
-        let is_elsewhere = self.has_store || self.elsewhere.contains(host);
-        (is_elsewhere && !self.accounts.contains_key(host)).then(|| {
-            format!(
-                "{} leaves this account to a credential helper, which is not asked",
-                self.path.display()
-            )
-        })
+        let path = self.path.display();
+        if self.helper(host).is_some() {
+            return Some(format!("the credential helper of {path} keeps none"));
+        }
+        let is_named = self.elsewhere.contains(host) && !self.accounts.contains_key(host);
+        is_named.then(|| format!("{path} names it without a password"))
     }
 
     pub(super) fn parse(text: &str) -> Option<Self> {
         let file: File = serde_json::from_str(text).ok()?;
         let mut config = Self {
-            has_store: file.store.is_some_and(|store| !store.is_empty()),
-            elsewhere: file.helpers.keys().map(|key| host_of(key)).collect(),
+            store: file.store.as_deref().and_then(Helper::named),
+            helpers: file
+                .helpers
+                .iter()
+                .filter_map(|(key, name)| Some((host_of(key), Helper::named(name)?)))
+                .collect(),
             ..Self::default()
         };
         for (key, entry) in file.auths {
@@ -127,7 +138,7 @@ impl Entry {
 }
 
 /// `https://index.docker.io/v1/` → `docker.io`, `https://ghcr.io/v2/` → `ghcr.io`.
-pub(super) fn host_of(key: &str) -> String {
+pub(crate) fn host_of(key: &str) -> String {
     let host = key
         .trim_start_matches("https://")
         .trim_start_matches("http://")
@@ -170,8 +181,13 @@ mod tests {
     fn accounts_with_a_helper_are_spoken_of() {
         let config = DockerConfig::parse(r#"{"auths": {}, "credsStore": "desktop"}"#).unwrap();
         assert!(config.hint("docker.io").unwrap().contains("credential helper"));
-        let config = DockerConfig::parse(r#"{"credHelpers": {"ghcr.io": "gh"}}"#).unwrap();
-        assert!(config.hint("ghcr.io").is_some() && config.hint("docker.io").is_none());
+        let text =
+            r#"{"credHelpers": {"ghcr.io": "gh", "evil.example": "../../bin/sh"}, "credsStore": "desktop"}"#;
+        let config = DockerConfig::parse(text).unwrap();
+        assert_eq!(config.helper("ghcr.io"), Helper::named("gh").as_ref());
+        for host in ["docker.io", "evil.example"] {
+            assert_eq!(config.helper(host), Helper::named("desktop").as_ref(), "{host}");
+        }
     }
 
     #[test]

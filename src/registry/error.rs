@@ -123,6 +123,11 @@ pub enum NotRunnable {
 }
 
 impl RegistryError {
+    /// May another try bring an answer?
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(self, Self::RateLimited { .. } | Self::Unavailable { .. })
+    }
+
     /// What an answer that is no success means.
     pub(super) fn from_answer(answer: &Answer, host: &str, what: String, unauthorized: String) -> Self {
         let retry_after = retry_after(&answer.headers, jiff::Timestamp::now().as_second());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use serde::Deserialize;
 
 use super::NotRunnable;
@@ -35,10 +36,46 @@ pub struct ImageDetails {
     pub working_dir: String,
     /// When it was built, as the image has it: RFC 3339 if it is honest.
     pub created: Option<String>,
+    /// The manifest with `BuildKit`'s attestations of it.
+    pub attestation: Option<Digest>,
+    /// What `BuildKit` attested of the build, where it did.
+    pub provenance: Option<Provenance>,
     /// Why it cannot run on the Engine, where it says all else: it was built for others.
     pub unfit: Option<NotRunnable>,
     /// Bytes to pull: configuration and layers as they are stored.
     pub size_bytes: u64,
+}
+
+impl ImageDetails {
+    /// An image that nobody could read.
+    pub fn unread(digest: Digest, platform: Platform) -> Self {
+        Self {
+            index: None,
+            digest,
+            platform,
+            annotations: BTreeMap::new(),
+            descriptor_annotations: BTreeMap::new(),
+            index_annotations: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            entrypoint: None,
+            cmd: None,
+            working_dir: String::new(),
+            created: None,
+            attestation: None,
+            provenance: None,
+            unfit: None,
+            size_bytes: 0,
+        }
+    }
+}
+
+/// An attestation of how an image was built: nobody's word but its pusher's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Provenance {
+    /// The in-toto statement, as it was pushed.
+    Statement(Bytes),
+    /// There is one, and it cannot be read: why.
+    Unreadable(String),
 }
 
 /// Why a document cannot be used.
@@ -101,13 +138,14 @@ struct Raw {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Descriptor {
+pub(super) struct Descriptor {
     #[serde(default)]
-    media_type: String,
-    digest: String,
-    size: u64,
+    pub(super) media_type: String,
+    pub(super) artifact_type: Option<String>,
+    pub(super) digest: String,
+    pub(super) size: u64,
     platform: Option<RawPlatform>,
-    annotations: Option<BTreeMap<String, String>>,
+    pub(super) annotations: Option<BTreeMap<String, String>>,
 }
 
 /// As the index and the configuration have it.
@@ -208,6 +246,51 @@ impl Index {
             unfit: best.is_none().then(|| refusal(&candidates, engine)),
         })
     }
+}
+
+impl Index {
+    /// The attestations of one of its manifests, as `BuildKit` lays them beside it.
+    /// <https://github.com/moby/buildkit/blob/master/docs/attestations/attestation-storage.md>
+    pub(super) fn attestation_of(&self, manifest: &Digest) -> Option<Digest> {
+        let is_about = |entry: &&Descriptor| {
+            let annotation = |key: &str| entry.annotations.as_ref()?.get(key).map(String::as_str);
+            annotation("vnd.docker.reference.type") == Some("attestation-manifest")
+                && annotation("vnd.docker.reference.digest") == Some(manifest.as_str())
+        };
+        self.entries.iter().find(is_about)?.digest.parse().ok()
+    }
+}
+
+/// The provenance among the attestations of a manifest, and its size in bytes. Both layouts have the same layers.
+pub(super) fn provenance_in(bytes: &[u8]) -> Result<Option<(Digest, u64)>, Problem> {
+    let raw: Raw = json(bytes)?;
+    let is_provenance = |layer: &&Descriptor| {
+        let predicate = layer
+            .annotations
+            .as_ref()
+            .and_then(|annotations| annotations.get("in-toto.io/predicate-type"));
+        layer.media_type == "application/vnd.in-toto+json"
+            && predicate.is_some_and(|predicate| predicate.starts_with("https://slsa.dev/provenance/"))
+    };
+    let layers = raw.layers.unwrap_or_default();
+    let found = layers.iter().find(is_provenance);
+    found
+        .map(|layer| Ok((digest(&layer.digest)?, layer.size)))
+        .transpose()
+}
+
+/// The entries of an index of anything.
+pub(super) fn entries(bytes: &[u8]) -> Result<Vec<Descriptor>, Problem> {
+    let raw: Raw = json(bytes)?;
+    Ok(raw.manifests.unwrap_or_default())
+}
+
+/// The layers of a manifest of anything; none of what cannot be read.
+pub(super) fn layers(bytes: &[u8]) -> Vec<Descriptor> {
+    json::<Raw>(bytes)
+        .ok()
+        .and_then(|raw| raw.layers)
+        .unwrap_or_default()
 }
 
 /// Why none of these manifests is taken.

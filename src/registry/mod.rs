@@ -13,12 +13,16 @@ mod docker_config;
 mod error;
 #[doc(hidden)]
 pub mod foreign;
+mod helper;
 mod manifest;
 mod place;
 mod reader;
+mod signatures;
 mod transport;
 
 pub use client::{Access, RegistryClient};
 pub use credentials::Credentials;
+pub(crate) use docker_config::host_of;
 pub use error::{NotRunnable, RegistryError, SetupError};
-pub use manifest::ImageDetails;
+pub use manifest::{ImageDetails, Provenance};
+pub use signatures::StoredSignature;

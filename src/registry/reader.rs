@@ -1,7 +1,6 @@
 //! Requests to registries: with what right they are sent, and what their answers mean.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode};
@@ -9,7 +8,7 @@ use http::{HeaderValue, Method, StatusCode};
 use super::auth::{Applicant, Authenticator, Key, Obstacle};
 use super::cache::Cache;
 use super::credentials::Keyring;
-use super::manifest::{self, Document, ImageDetails, Manifest, Problem};
+use super::manifest::{self, Document, ImageDetails, Manifest, Problem, Provenance};
 use super::place::Place;
 use super::transport::{Answer, Request, Transport};
 use super::{Access, RegistryError, challenge};
@@ -22,6 +21,7 @@ const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
      application/vnd.docker.distribution.manifest.v2+json";
 const MANIFEST_CAP_BYTES: usize = 4 << 20;
 const CONFIG_CAP_BYTES: usize = 8 << 20;
+const STATEMENT_CAP_BYTES: usize = 8 << 20;
 
 /// All that a request needs.
 pub(super) struct Reader {
@@ -30,7 +30,7 @@ pub(super) struct Reader {
     pub(super) keyring: Keyring,
     pub(super) transport: Transport,
     pub(super) authenticator: Authenticator,
-    pub(super) cache: Mutex<Cache>,
+    pub(super) cache: Cache,
 }
 
 /// One thing to read, and how it is called in messages.
@@ -76,14 +76,7 @@ impl Reader {
             let reason = format!("it is larger than {CONFIG_CAP_BYTES} bytes");
             return Err(RegistryError::Invalid { what, reason });
         }
-        let wanted = Wanted {
-            image,
-            access,
-            path: format!("blobs/{}", manifest.config),
-            what,
-            accept: "*/*",
-            cap_bytes: CONFIG_CAP_BYTES,
-        };
+        let wanted = Wanted::blob(image, &manifest.config, access, what, CONFIG_CAP_BYTES);
         let bytes = self.content(&wanted, &manifest.config).await?;
         let (config, platform) =
             manifest::parse_config(&bytes).map_err(|problem| problem.about(wanted.what))?;
@@ -101,16 +94,55 @@ impl Reader {
             cmd: settings.cmd,
             working_dir: settings.working_dir.unwrap_or_default(),
             created,
+            attestation: None,
+            provenance: None,
             unfit: None,
             size_bytes: manifest.size_bytes,
         })
     }
 
+    /// Reads the provenance among an attestation manifest's statements, if there is any. One that cannot be read is
+    /// told of, as asking again would not help.
+    pub(super) async fn provenance(
+        &self,
+        image: &ImageName,
+        attestation: &Digest,
+        access: Access,
+    ) -> Result<Option<Provenance>, RegistryError> {
+        match self.statement(image, attestation, access).await {
+            Ok(statement) => Ok(statement.map(Provenance::Statement)),
+            Err(error @ (RegistryError::Invalid { .. } | RegistryError::NotFound { .. })) => {
+                Ok(Some(Provenance::Unreadable(error.to_string())))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn statement(
+        &self,
+        image: &ImageName,
+        attestation: &Digest,
+        access: Access,
+    ) -> Result<Option<Bytes>, RegistryError> {
+        let wanted = Wanted::manifest(image, attestation.as_str(), access);
+        let bytes = self.content(&wanted, attestation).await?;
+        let found = manifest::provenance_in(&bytes).map_err(|problem| problem.about(wanted.what))?;
+        let Some((digest, size)) = found else {
+            return Ok(None);
+        };
+        let what = format!("the provenance of {}", name(image, digest.as_str()));
+        if size > STATEMENT_CAP_BYTES as u64 {
+            let reason = format!("it is larger than {STATEMENT_CAP_BYTES} bytes");
+            return Err(RegistryError::Invalid { what, reason });
+        }
+        let wanted = Wanted::blob(image, &digest, access, what, STATEMENT_CAP_BYTES);
+        self.content(&wanted, &digest).await.map(Some)
+    }
+
     /// Reads what a digest stands for, and checks that it is that.
-    async fn content(&self, wanted: &Wanted<'_>, digest: &Digest) -> Result<Bytes, RegistryError> {
-        let entry = (self.applicant(wanted)?.key, digest.clone());
-        let kept = self.cache().find(&entry);
-        if let Some(bytes) = kept {
+    pub(super) async fn content(&self, wanted: &Wanted<'_>, digest: &Digest) -> Result<Bytes, RegistryError> {
+        let entry = (self.applicant(wanted).await?.key, digest.clone());
+        if let Some(bytes) = self.cache.find(&entry) {
             return Ok(bytes);
         }
         let answer = self.request(Method::GET, wanted).await?;
@@ -121,13 +153,13 @@ impl Reader {
                 reason: reason.to_owned(),
             });
         }
-        self.cache().keep(entry, answer.body.clone());
+        self.cache.keep(entry, answer.body.clone());
         Ok(answer.body)
     }
 
     /// Sends a request, and answers one challenge to it.
     pub(super) async fn request(&self, method: Method, wanted: &Wanted<'_>) -> Result<Answer, RegistryError> {
-        let applicant = self.applicant(wanted)?;
+        let applicant = self.applicant(wanted).await?;
         let known = self.authenticator.known(&applicant.key).await;
         let send = |authorization| self.send(method.clone(), wanted, &applicant.place, authorization);
         let mut answer = send(known.header.clone()).await?;
@@ -173,7 +205,7 @@ impl Reader {
     }
 
     /// Who asks for it, and where.
-    fn applicant(&self, wanted: &Wanted<'_>) -> Result<Applicant, RegistryError> {
+    async fn applicant(&self, wanted: &Wanted<'_>) -> Result<Applicant, RegistryError> {
         let registry = wanted.image.registry();
         let place = self.place(wanted.image).ok_or_else(|| RegistryError::Invalid {
             what: wanted.what.clone(),
@@ -187,7 +219,7 @@ impl Reader {
             },
             credentials: match wanted.access {
                 Access::Anonymous => None,
-                Access::Configured => self.keyring.find(registry, &place),
+                Access::Configured => self.keyring.find(registry, &place).await,
             },
             place,
         })
@@ -219,10 +251,6 @@ impl Reader {
             }
         }
     }
-
-    fn cache(&self) -> MutexGuard<'_, Cache> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl<'a> Wanted<'a> {
@@ -235,6 +263,33 @@ impl<'a> Wanted<'a> {
             what: name(image, reference),
             accept: MANIFESTS,
             cap_bytes: MANIFEST_CAP_BYTES,
+        }
+    }
+
+    /// The list of what refers to a digest.
+    pub(super) fn referrers(image: &'a ImageName, subject: &Digest, access: Access) -> Self {
+        Self {
+            path: format!("referrers/{subject}"),
+            what: format!("what refers to {}", name(image, subject.as_str())),
+            ..Self::manifest(image, subject.as_str(), access)
+        }
+    }
+
+    /// A blob by its digest.
+    pub(super) fn blob(
+        image: &'a ImageName,
+        digest: &Digest,
+        access: Access,
+        what: String,
+        cap_bytes: usize,
+    ) -> Self {
+        Self {
+            image,
+            access,
+            path: format!("blobs/{digest}"),
+            what,
+            accept: "*/*",
+            cap_bytes,
         }
     }
 

@@ -12,6 +12,7 @@ use url::Url;
 use super::place::{Place, address, is_loopback, is_metadata, is_public};
 use super::{SetupError, body};
 use crate::net::Trust;
+use crate::tally;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -115,6 +116,7 @@ impl Transport {
         if let Some(authorization) = &request.authorization {
             builder = builder.header(header::AUTHORIZATION, authorization);
         }
+        tally::registry_request();
         builder.send().await.map_err(|error| explain(&error))
     }
 }
