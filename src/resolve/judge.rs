@@ -1,85 +1,197 @@
-//! From claims to a commit: which is taken, which agree, which differ.
+//! From claims to a commit: which is to be believed first, which agree, which differ. Pure.
 
-use crate::model::{Claim, CommitSha, Evidence, Fate, JudgedClaim};
+use std::collections::BTreeMap;
 
-/// What tools write where they know no revision.
-const PLACEHOLDERS: [&str; 6] = ["unknown", "null", "none", "undefined", "HEAD", "dirty"];
+use super::SourceUrl;
+use super::revision::{Named, Revision};
+use crate::model::{Claim, CommitSha, Evidence, Fate, JudgedClaim, Place};
+
+/// How to name a commit so that it is believed.
+const MEND: &str = "build with the label org.opencontainers.image.revision set to the full commit SHA";
+
+/// Claims as they read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    reads: Vec<Read>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Read {
+    claim: Claim,
+    /// What it names, or why it names nothing.
+    said: Result<Revision, String>,
+}
+
+/// The claim that is taken, and the commit that it led to.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// Which of the claims, in the order in which they came.
+    pub index: usize,
+    /// The commit; of a test merge of a pull request the head, too. Never empty.
+    pub same: Vec<CommitSha>,
+    /// Claims that were tried in vain, and why.
+    pub lost: BTreeMap<usize, String>,
+}
 
 /// What the claims come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Judgement {
-    /// The commit that the strongest usable claim names.
-    pub commit: Option<CommitSha>,
-    /// How it is known.
+pub struct Settled {
+    /// How well the commit is known.
     pub evidence: Evidence,
+    /// Was the image built from changes that are in no commit?
+    pub is_dirty: bool,
     /// Every claim with its fate, in the order in which they came.
     pub claims: Vec<JudgedClaim>,
 }
 
-/// Judges claims, of which the most believable comes first.
-///
-/// The first that names a full commit is taken; one below it that names another makes a conflict.
-pub fn judge(claims: Vec<Claim>) -> Judgement {
-    let mut taken: Option<CommitSha> = None;
-    let mut differs = false;
-    let mut judged = Vec::with_capacity(claims.len());
-    for claim in claims {
-        let fate = match (revision(claim.revision.as_deref()), &taken) {
-            (Err(why), _) => Fate::Ignored(why.to_owned()),
-            (Ok(sha), None) => {
-                taken = Some(sha);
-                Fate::Taken
-            }
-            (Ok(sha), Some(commit)) if sha == *commit => Fate::Agrees,
-            (Ok(_), Some(_)) => {
-                differs = true;
-                Fate::Differs
-            }
-        };
-        judged.push(JudgedClaim { claim, fate });
-    }
-    let evidence = match (&taken, differs) {
-        (None, _) => Evidence::None,
-        (Some(_), true) => Evidence::Conflict,
-        (Some(_), false) => Evidence::Claimed,
-    };
-    Judgement {
-        commit: taken,
-        evidence,
-        claims: judged,
-    }
-}
-
-/// The commit that a revision names, or why it names none.
-fn revision(text: Option<&str>) -> Result<CommitSha, &'static str> {
-    let text = text.ok_or("it names no revision")?;
-    if let Ok(sha) = text.parse() {
-        return Ok(sha);
-    }
-    let placeholder = PLACEHOLDERS.iter().any(|word| word.eq_ignore_ascii_case(text))
-        || text.starts_with("${")
-        || text.starts_with("$(")
-        || text.bytes().all(|byte| byte == b'0');
-    Err(if placeholder {
-        "it holds a placeholder"
-    } else if text.ends_with("-dirty") || text.ends_with("-modified") {
-        "it was built from changes that are in no commit"
-    } else if (7..40).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        "a short SHA does not name a commit for certain: give all 40 digits"
-    } else {
-        "it is no full commit SHA"
-    })
-}
-
 impl Judgement {
+    /// Reads claims, of which the most believable place comes first. `is_foreign`: is a claim about another
+    /// repository, so that it says nothing of ours?
+    pub fn of(claims: Vec<Claim>, is_foreign: impl Fn(&Claim) -> bool) -> Self {
+        let read = |claim: Claim| {
+            let said = match (&claim.problem, revision_of(&claim)) {
+                (Some(problem), _) => Err(problem.clone()),
+                (None, Ok(_)) if is_foreign(&claim) => Err("it is about another repository".to_owned()),
+                (None, said) => said.map_err(str::to_owned),
+            };
+            Read { claim, said }
+        };
+        Self {
+            reads: claims.into_iter().map(read).collect(),
+        }
+    }
+
+    /// The claims that name something, the best first: by how well the commit is known, then by their place.
+    pub fn ranked(&self) -> Vec<(usize, &Named)> {
+        let named = |(index, read): (usize, &'_ Read)| read.said.is_ok().then_some(index);
+        let mut ranked: Vec<usize> = self.reads.iter().enumerate().filter_map(named).collect();
+        ranked.sort_by_key(|index| std::cmp::Reverse(self.evidence(*index)));
+        let said = |index: usize| self.reads[index].said.as_ref().ok();
+        ranked
+            .into_iter()
+            .filter_map(|index| Some((index, &said(index)?.named)))
+            .collect()
+    }
+
+    /// Is there nothing better to be found: a claim that makes its commit known so well, and none in the image that
+    /// names another in full?
+    pub fn is_enough(&self, wanted: Evidence) -> bool {
+        let ranked = self.ranked();
+        match ranked.first() {
+            Some((best, Named::Commit(sha))) => self.evidence(*best) >= wanted && self.others(sha).is_empty(),
+            _ => false,
+        }
+    }
+
+    /// Where a claim stands.
+    pub fn claim(&self, index: usize) -> &Claim {
+        &self.reads[index].claim
+    }
+
+    /// How well a claim makes its commit known.
+    pub fn evidence(&self, index: usize) -> Evidence {
+        let read = &self.reads[index];
+        match (&read.said, read.claim.place) {
+            (Err(_), _) => Evidence::None,
+            (Ok(said), place) if place.is_in_the_image() && matches!(said.named, Named::Commit(_)) => {
+                match place {
+                    Place::Signature => Evidence::Verified,
+                    Place::BuildContext => Evidence::Built,
+                    _ => Evidence::Claimed,
+                }
+            }
+            (Ok(_), _) => Evidence::Inferred,
+        }
+    }
+
+    /// Commits that claims of the image name in full and that are not `commit`, each once.
+    pub fn others(&self, commit: &CommitSha) -> Vec<CommitSha> {
+        let mut others = Vec::new();
+        for read in &self.reads {
+            if let Ok(Revision {
+                named: Named::Commit(sha),
+                ..
+            }) = &read.said
+                && read.claim.place.is_in_the_image()
+                && sha != commit
+                && !others.contains(sha)
+            {
+                others.push(sha.clone());
+            }
+        }
+        others
+    }
+
+    /// The labels that name something and may have come with the base image.
+    pub fn labels(&self) -> Vec<&Claim> {
+        let labels = self.reads.iter().filter(|read| read.said.is_ok());
+        labels
+            .map(|read| &read.claim)
+            .filter(|claim| claim.place.is_inherited())
+            .collect()
+    }
+
+    /// Takes belief from labels: they came with the base image.
+    pub fn disown_labels(&mut self, why: &str) {
+        for read in &mut self.reads {
+            if read.claim.place.is_inherited() && read.said.is_ok() {
+                read.said = Err(why.to_owned());
+            }
+        }
+    }
+
+    /// What becomes of each claim. One in the image that names another commit in full makes a conflict; where a
+    /// short SHA is taken, another short one does.
+    pub fn settle(&self, taken: Option<&Taken>) -> Settled {
+        let mut conflict = false;
+        let mut is_dirty = false;
+        let mut claims = Vec::with_capacity(self.reads.len());
+        for (index, read) in self.reads.iter().enumerate() {
+            let fate = match &read.said {
+                Err(why) => Fate::Ignored(why.clone()),
+                Ok(said) => {
+                    let fate = fate(index, &said.named, taken);
+                    is_dirty |= said.is_dirty && matches!(fate, Fate::Taken | Fate::Agrees);
+                    conflict |= fate == Fate::Differs && self.casts_doubt(index, taken);
+                    fate
+                }
+            };
+            claims.push(JudgedClaim {
+                claim: read.claim.clone(),
+                fate,
+            });
+        }
+        let evidence = match taken {
+            _ if conflict => Evidence::Conflict,
+            Some(taken) => self.evidence(taken.index),
+            None => Evidence::None,
+        };
+        Settled {
+            evidence,
+            is_dirty,
+            claims,
+        }
+    }
+
+    /// What is merely inferred casts no doubt on what is claimed.
+    fn casts_doubt(&self, index: usize, taken: Option<&Taken>) -> bool {
+        let taken = taken.map_or(Evidence::None, |taken| self.evidence(taken.index));
+        self.reads[index].claim.place.is_in_the_image()
+            && self.evidence(index) >= taken.min(Evidence::Claimed)
+    }
+
     /// Why no commit is known: a sentence that says what to do.
     pub fn why_none(&self) -> String {
-        const MEND: &str =
-            "build with the label org.opencontainers.image.revision set to the full commit SHA";
-        let Some(first) = self.claims.iter().find(|judged| judged.claim.revision.is_some()) else {
+        let of_the_image = |read: &&Read| read.claim.place.is_in_the_image();
+        let Some(first) = self
+            .reads
+            .iter()
+            .filter(of_the_image)
+            .find(|read| read.claim.revision.is_some() || read.claim.problem.is_some())
+        else {
             return format!("the image names no revision: {MEND}");
         };
-        let Fate::Ignored(why) = &first.fate else {
+        let Err(why) = &first.said else {
             return format!("no claim was taken: {MEND}");
         };
         let shown: String = first
@@ -96,80 +208,30 @@ impl Judgement {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Place;
-
-    fn claim(place: Place, revision: &str) -> Claim {
-        Claim {
-            place,
-            source: None,
-            revision: Some(revision.to_owned()),
-        }
+fn fate(index: usize, named: &Named, taken: Option<&Taken>) -> Fate {
+    let Some(taken) = taken else {
+        return Fate::Ignored("it was not looked up".to_owned());
+    };
+    if taken.index == index {
+        return Fate::Taken;
     }
-
-    #[test]
-    fn the_strongest_full_sha_is_taken_and_equal_ones_agree() {
-        let sha = "AB".repeat(20);
-        let judgement = judge(vec![
-            claim(Place::ManifestAnnotation, "unknown"),
-            claim(Place::OciLabel, &sha),
-            claim(Place::LabelSchema, &sha.to_lowercase()),
-        ]);
-        assert_eq!(judgement.commit.unwrap().as_str(), "ab".repeat(20));
-        assert_eq!(judgement.evidence, Evidence::Claimed);
-        let fates: Vec<_> = judgement.claims.iter().map(|claim| claim.fate.clone()).collect();
-        assert_eq!(
-            fates,
-            [
-                Fate::Ignored("it holds a placeholder".to_owned()),
-                Fate::Taken,
-                Fate::Agrees
-            ]
-        );
+    if let Some(why) = taken.lost.get(&index) {
+        return Fate::Ignored(why.clone());
     }
-
-    #[test]
-    fn claims_of_two_commits_are_a_conflict_on_the_stronger_one() {
-        let judgement = judge(vec![
-            claim(Place::ManifestAnnotation, &"a1".repeat(20)),
-            claim(Place::OciLabel, &"b2".repeat(20)),
-        ]);
-        assert_eq!(
-            (judgement.evidence, judgement.claims[1].fate.clone()),
-            (Evidence::Conflict, Fate::Differs)
-        );
-        assert_eq!(judgement.commit.unwrap().as_str(), "a1".repeat(20));
-    }
-
-    #[test]
-    fn what_names_no_commit_is_never_taken() {
-        let zeros = "0".repeat(40);
-        let dirty = format!("{}-dirty", "a".repeat(40));
-        let sha256 = "a".repeat(64);
-        for text in [
-            "unknown",
-            "HEAD",
-            "${GIT_SHA}",
-            "$(git rev-parse HEAD)",
-            &zeros,
-            &dirty,
-            &sha256,
-            "279FA63",
-            "main",
-            "v1.2",
-        ] {
-            let judgement = judge(vec![claim(Place::OciLabel, text)]);
-            assert_eq!(
-                (judgement.commit.clone(), judgement.evidence),
-                (None, Evidence::None),
-                "{text}"
-            );
-            assert!(
-                judgement.why_none().contains("org.opencontainers.image.revision"),
-                "{text}"
-            );
-        }
+    let may_be: Option<Vec<bool>> = taken.same.iter().map(|sha| named.may_be(sha)).collect();
+    match may_be {
+        None => Fate::Ignored("a better one comes first".to_owned()),
+        Some(may_be) if may_be.contains(&true) => Fate::Agrees,
+        Some(_) => Fate::Differs,
     }
 }
+
+/// What a claim's revision names, or the ref in its source URL where it has none.
+fn revision_of(claim: &Claim) -> Result<Revision, &'static str> {
+    let in_source = || claim.source.as_deref().and_then(SourceUrl::reference);
+    let text = claim.revision.as_deref().or_else(in_source);
+    Revision::read(text.ok_or("it names no revision")?)
+}
+
+#[cfg(test)]
+mod tests;

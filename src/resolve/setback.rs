@@ -84,6 +84,7 @@ impl From<GithubError> for Setback {
         let why = error.to_string();
         match error {
             GithubError::NotInstalled(_)
+            | GithubError::NoInstallation
             | GithubError::Forbidden(_)
             | GithubError::Gone(_)
             | GithubError::Unprocessable { .. } => Self::Final(why),

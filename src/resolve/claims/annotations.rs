@@ -3,18 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use super::text;
+use super::{named, text};
 use crate::model::{Claim, Place};
 
 pub(super) const SOURCE: &str = "org.opencontainers.image.source";
 pub(super) const REVISION: &str = "org.opencontainers.image.revision";
 
-pub(super) fn of_manifest(annotations: &BTreeMap<String, String>) -> Option<Claim> {
-    let source = text(annotations.get(SOURCE));
-    let revision = text(annotations.get(REVISION));
-    (source.is_some() || revision.is_some()).then_some(Claim {
-        place: Place::ManifestAnnotation,
-        source,
-        revision,
-    })
+pub(super) fn read(annotations: &BTreeMap<String, String>, place: Place) -> Option<Claim> {
+    named(
+        place,
+        text(annotations.get(SOURCE)),
+        text(annotations.get(REVISION)),
+    )
 }

@@ -1,25 +1,55 @@
 //! Every place where an image may name its source: one file for each kind.
 //!
-//! A new kind of claim is a new variant of [`Place`](crate::model::Place), a file here that finds it,
-//! and a line in [`collect`].
+//! A new kind of claim is a new variant of [`Place`], a file here that finds it, and a line in [`collect`].
 
 mod annotations;
+mod buildpacks;
 mod labels;
+mod provenance;
+mod tag;
 
-use crate::model::{Claim, terminal};
+pub use provenance::{base_of, is_attested};
+pub use tag::{by_rule, of_tag};
+
+use crate::model::{Claim, Place, terminal};
 use crate::registry::ImageDetails;
 
 /// Longest text of a claim that is kept, in bytes: URLs and revisions are shorter.
 const MAX_TEXT: usize = 1024;
 
-/// All claims of an image, the most believable first.
+/// All claims of an image, the most believable place first.
 pub fn collect(image: &ImageDetails) -> Vec<Claim> {
-    let found = [
-        annotations::of_manifest(&image.annotations),
+    let built = provenance::read(image);
+    let labels_are_own = built.sets_the_revision;
+    let mut claims = built.claims;
+    let of_labels = [
         labels::oci(&image.labels),
+        buildpacks::read(&image.labels),
         labels::label_schema(&image.labels),
     ];
-    found.into_iter().flatten().collect()
+    let of_annotations = [
+        annotations::read(&image.descriptor_annotations, Place::DescriptorAnnotation),
+        annotations::read(&image.annotations, Place::ManifestAnnotation),
+        annotations::read(&image.index_annotations, Place::IndexAnnotation),
+    ];
+    claims.extend(of_annotations.into_iter().flatten());
+    for mut claim in of_labels.into_iter().flatten() {
+        if !labels_are_own {
+            claim.problem = labels::is_older(&claim, &image.labels, image.created.as_deref());
+        }
+        claims.push(claim);
+    }
+    claims
+}
+
+/// A claim, where anything is named at all.
+fn named(place: Place, source: Option<String>, revision: Option<String>) -> Option<Claim> {
+    (source.is_some() || revision.is_some()).then_some(Claim {
+        place,
+        source,
+        revision,
+        problem: None,
+    })
 }
 
 /// A claim's text: trimmed, and absent if it is empty or too long to mean anything. Of one with control characters
