@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use url::Url;
 
 use crate::access::{PageKeys, PageLinks};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::github::GitHub;
+use crate::github::{GitHub, RehearsedWrite};
 use crate::hooks::HookKeys;
 use crate::metrics::Metrics;
 use crate::net::Trust;
@@ -23,7 +24,8 @@ use crate::redact::Redactor;
 use crate::registry::RegistryClient;
 use crate::resolve::Bindings;
 use crate::runner::Runner;
-use crate::store::{Intake, ServingLock, Store, StoreError};
+use crate::signature::Verifier;
+use crate::store::{Intake, ServingLock, Store, StoreError, ToIndex};
 use crate::web::{self, server};
 
 /// How often what surrounds us is looked at.
@@ -33,7 +35,7 @@ const LOOK_AROUND: Duration = Duration::from_mins(1);
 const HOOK_SECRET: &str = "hook_secret";
 
 /// Name of the secret that the keys of private pages are made from.
-const PAGE_SECRET: &str = "page_secret";
+pub(crate) const PAGE_SECRET: &str = "page_secret";
 
 /// Why the bot does not start.
 #[derive(Debug, thiserror::Error)]
@@ -44,11 +46,17 @@ pub enum StartError {
     /// Something outside must be mended.
     #[error("{0}")]
     Outside(String),
+    /// Another bot serves from the store.
+    #[error("{0}")]
+    InUse(String),
 }
 
 impl From<StoreError> for StartError {
     fn from(error: StoreError) -> Self {
-        Self::Outside(error.to_string())
+        match error {
+            StoreError::InUse(_) => Self::InUse(error.to_string()),
+            error => Self::Outside(error.to_string()),
+        }
     }
 }
 
@@ -61,6 +69,10 @@ pub struct Environment {
     pub clock: Clock,
     /// Bound already, in place of `listen`.
     pub listener: Option<TcpListener>,
+    /// Which signatures are to be believed.
+    pub verifier: Verifier,
+    /// Who is handed the writes to GitHub, which then are not sent.
+    pub rehearsal: Option<mpsc::Sender<RehearsedWrite>>,
 }
 
 /// A bot that serves. [`Service::stop`] ends it in order.
@@ -80,12 +92,13 @@ pub struct Service {
 impl Service {
     /// Starts everything that `config` speaks of. The listeners are bound when this returns.
     pub async fn start(config: Config, environment: Environment) -> Result<Self, StartError> {
+        let (github, registry) = clients(&config, &environment)?;
         let Environment {
-            docker_login_file,
             clock,
             listener,
+            verifier,
+            ..
         } = environment;
-        let (github, registry) = clients(&config, &clock, docker_login_file)?;
         let lock = ServingLock::take(&config.store)?;
         let store = Store::open(&config.store, clock.clone()).await?;
         store.take_over(&lock).await?;
@@ -93,11 +106,11 @@ impl Service {
         let runner = Runner::connect(&config.docker, store.instance().await?, clock)
             .map_err(|error| StartError::Configuration(error.to_string()))?
             .hiding(hidden);
+        // Before anybody can push: an image that a repository declares must not be taken for nobody's.
+        store.wake_index(&[ToIndex::Everywhere]).await?;
         let (public, admin) = listeners(&config, listener).await?;
-        let address = local(&public)?;
+        let (address, grace) = (local(&public)?, config.shutdown_grace);
         let admin_address = admin.as_ref().map(local).transpose()?;
-
-        let grace = config.shutdown_grace;
         let (seen, surroundings) = watch::channel(Surroundings::default());
         let web = Arc::new(web_parts(&config, &store, surroundings).await?);
         let pipeline = Pipeline::new(pipeline::Parts {
@@ -107,14 +120,14 @@ impl Service {
             app_id: github.app_id(),
             github,
             docker: config.docker,
-            images: config.images,
+            bindings: Bindings::new(&config.images, &config.registries),
+            github_host: github_host(&config.github.web_url),
+            verifier,
             links: web.links.clone(),
             retention: config.retention,
             metrics: web.metrics.clone(),
         });
-
-        let stop = CancellationToken::new();
-        let servers = TaskTracker::new();
+        let (stop, servers) = (CancellationToken::new(), TaskTracker::new());
         let limits = server::ConnectionLimits::default;
         servers.spawn(server::serve(
             public,
@@ -198,7 +211,7 @@ async fn web_parts(
         intake: Intake::start(store.clone()),
         hook_keys: hook_keys(config, store).await?,
         github_secrets: config.github.webhook_secret.clone(),
-        bindings: Bindings::new(&config.images),
+        bindings: Bindings::new(&config.images, &config.registries),
         links: PageLinks::new(&config.public_url, page_keys.clone()),
         page_keys,
         admin_token: config.web.admin_token.clone(),
@@ -209,11 +222,7 @@ async fn web_parts(
     })
 }
 
-fn clients(
-    config: &Config,
-    clock: &Clock,
-    docker_login_file: Option<PathBuf>,
-) -> Result<(GitHub, RegistryClient), StartError> {
+fn clients(config: &Config, environment: &Environment) -> Result<(GitHub, RegistryClient), StartError> {
     let wrong = |error: &dyn std::error::Error| StartError::Configuration(error.to_string());
     if config.github.webhook_secret.is_empty() {
         return Err(StartError::Configuration(
@@ -221,10 +230,24 @@ fn clients(
         ));
     }
     let trust = Trust::new(&config.net).map_err(|error| wrong(&error))?;
-    let github = GitHub::with_clock(&config.github, &trust, clock.clone()).map_err(|error| wrong(&error))?;
-    let registry =
-        RegistryClient::new(&config.registries, &trust, docker_login_file).map_err(|error| wrong(&error))?;
+    let github = GitHub::with_clock(&config.github, &trust, environment.clock.clone());
+    let github = github.map_err(|error| wrong(&error))?;
+    let github = match &environment.rehearsal {
+        Some(writes) => github.rehearsing(writes.clone()),
+        None => github,
+    };
+    let login = environment.docker_login_file.clone();
+    let registry = RegistryClient::new(&config.registries, &trust, login).map_err(|error| wrong(&error))?;
     Ok((github, registry))
+}
+
+/// The host of GitHub's pages, with its port where that is not the scheme's own.
+pub(crate) fn github_host(pages: &Url) -> String {
+    let host = pages.host_str().unwrap_or_default();
+    match pages.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
 }
 
 /// What nobody may see in what strangers print: the configuration's secrets, and the store's own.

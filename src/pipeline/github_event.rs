@@ -3,8 +3,8 @@
 use super::Pipeline;
 use super::worker::JobError;
 use crate::hooks::github::{GithubEvent, RepoRef};
-use crate::model::{CommitSha, RunId, Visibility};
-use crate::store::Lease;
+use crate::model::{CommitSha, InstallationId, RunId, Visibility};
+use crate::store::{Lease, ToIndex};
 
 impl Pipeline {
     pub(super) async fn github_event(&self, lease: &Lease) -> Result<(), JobError> {
@@ -31,7 +31,9 @@ impl Pipeline {
                     self.store().installed(repo.id, installation).await?;
                 }
                 self.store().unpark_reports(installation).await?;
-                Ok(self.store().complete(lease).await?)
+                // Which repositories it reaches now, and what they declare, GitHub says itself.
+                let read = [ToIndex::Installation(installation)];
+                Ok(self.store().complete_with_index(lease, &read).await?)
             }
             GithubEvent::CheckRunRerequested {
                 repo,
@@ -48,8 +50,33 @@ impl Pipeline {
             GithubEvent::VisibilityChanged { repo, visibility } => {
                 self.visibility_changed(lease, &repo, visibility).await
             }
+            GithubEvent::DefaultBranchPushed { repo, installation } => {
+                self.default_branch_pushed(lease, &repo, installation).await
+            }
             GithubEvent::CheckSuiteRerequested { .. } | GithubEvent::Ping | GithubEvent::Other { .. } => {
                 Ok(self.store().complete(lease).await?)
+            }
+        }
+    }
+
+    /// The file may be another one now. If it cannot be read at once, the whole installation is read again later.
+    async fn default_branch_pushed(
+        &self,
+        lease: &Lease,
+        repo: &RepoRef,
+        installation: InstallationId,
+    ) -> Result<(), JobError> {
+        let read = match self.parts.github.repo(&repo.name).await {
+            Ok(now) if now.id == repo.id => self.read_declaration(&now).await?.map(drop),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        };
+        match read {
+            Ok(()) => Ok(self.store().complete(lease).await?),
+            Err(error) => {
+                tracing::warn!(%error, repo.name = %repo.name, "cannot read what a repository declares; tried again");
+                let again = [ToIndex::Installation(installation)];
+                Ok(self.store().complete_with_index(lease, &again).await?)
             }
         }
     }
@@ -62,6 +89,7 @@ impl Pipeline {
         repo: &RepoRef,
         visibility: Visibility,
     ) -> Result<(), JobError> {
+        self.parts.github.repo_changed(repo.id);
         self.store().repo_closed(repo.id).await?;
         if visibility == Visibility::Public {
             match self.parts.github.repo(&repo.name).await {

@@ -4,12 +4,14 @@
 //! harm, and what a job found out counts only while it holds its lease.
 
 mod github_event;
+mod index;
 mod report;
 mod resolve;
 mod retry;
 mod story;
 mod sweep;
 mod test;
+mod trace;
 mod worker;
 
 use std::collections::HashMap;
@@ -21,13 +23,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::access::PageLinks;
-use crate::config::{Docker, ImageBinding};
+use crate::config::Docker;
 use crate::github::GitHub;
 use crate::metrics::Metrics;
 use crate::model::RunId;
 use crate::registry::RegistryClient;
 use crate::resolve::{Bindings, Resolver};
 use crate::runner::Runner;
+use crate::signature::Verifier;
 use crate::store::Store;
 
 pub use sweep::Surroundings;
@@ -45,8 +48,12 @@ pub struct Parts {
     pub github: GitHub,
     /// `[docker]`
     pub docker: Docker,
-    /// `[[image]]`
-    pub images: Vec<ImageBinding>,
+    /// `[[image]]`, and who may use the registries' accounts.
+    pub bindings: Bindings,
+    /// The host of GitHub's pages: what source URLs name.
+    pub github_host: String,
+    /// Checks signatures.
+    pub verifier: Verifier,
     /// Where a run's page is.
     pub links: PageLinks,
     /// The App's number.
@@ -76,13 +83,18 @@ struct Ahead {
 impl Pipeline {
     /// The stages over these parts.
     pub fn new(parts: Parts) -> Arc<Self> {
-        let bindings = Bindings::new(&parts.images);
         let ahead = Ahead {
             slots: Arc::new(Semaphore::new(parts.docker.concurrency)),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         };
-        let resolver = Resolver::new(parts.registry.clone(), parts.github.clone(), bindings);
+        let resolver = Resolver::new(
+            parts.registry.clone(),
+            parts.github.clone(),
+            parts.bindings.clone(),
+            parts.github_host.clone(),
+            parts.verifier.clone(),
+        );
         Arc::new(Self {
             parts,
             resolver,

@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use super::Pipeline;
 use super::retry::{pause_after, settling};
+use super::trace::{Lost, Seen};
 use super::worker::JobError;
 use crate::clock::{UnixMillis, millis};
-use crate::model::{Claim, Digest, Evidence, Fate, ImageName, JudgedClaim, Outcome, Tag, Verdict};
-use crate::plan;
-use crate::registry::ImageDetails;
-use crate::report::status_context;
-use crate::resolve::{Patience, Setback};
+use crate::model::Digest;
+use crate::resolve::{Bound, Patience, Setback};
 use crate::runner::EngineError;
 use crate::store::{Admission, Lease, NewRun, OpenPushes, PushEnd, PushStage, PushWait};
+use crate::tally;
 
 impl From<EngineError> for Setback {
     fn from(error: EngineError) -> Self {
@@ -30,23 +29,48 @@ impl Pipeline {
         let Some(mut pushes) = self.store().open_pushes(lease).await? else {
             return Ok(self.store().complete(lease).await?);
         };
-        let (digest, seen_at) = match self.meaning(&mut pushes).await {
-            Ok(meaning) => meaning,
-            Err(setback) => return self.set_back(lease, &pushes, setback).await,
+        let (runs, requests) = tally::counted(Box::pin(self.runs_of(&mut pushes))).await;
+        self.parts.metrics.resolved(requests);
+        tracing::debug!(push.id = %pushes.first(), ?requests, "looked at the pushes of a tag");
+        let runs = match runs {
+            Ok(runs) => runs,
+            Err(Lost::Setback(setback)) => return self.set_back(lease, &pushes, setback).await,
+            Err(Lost::Job(error)) => return Err(error),
         };
         let (image, tag) = (&pushes.image, &pushes.tag);
-        let new = match self.trace(image, tag, &digest, seen_at).await {
-            Ok(new) => new,
-            Err(setback) => return self.set_back(lease, &pushes, setback).await,
-        };
-        let admission = self.store().admit(lease, &pushes, &new).await?;
-        tracing::info!(push.id = %pushes.first(), %image, %tag, ?admission, "a push led to a commit");
-        if let Admission::Made { superseded, .. } | Admission::Joined { superseded, .. } = admission {
-            for run in superseded {
-                self.stop_executing(run);
+        for admission in self.store().admit(lease, &pushes, &runs).await? {
+            tracing::info!(push.id = %pushes.first(), %image, %tag, ?admission, "a push led to a commit");
+            if let Admission::Made { superseded, .. } | Admission::Joined { superseded, .. } = admission {
+                for run in superseded {
+                    self.stop_executing(run);
+                }
             }
         }
         Ok(())
+    }
+
+    async fn runs_of(self: &Arc<Self>, pushes: &mut OpenPushes) -> Result<Vec<NewRun>, Lost> {
+        let bound = self.bound(&pushes.image).await?;
+        let meaning = self.meaning(pushes, &bound).await;
+        let (digest, at) = match &meaning {
+            Ok(meaning) => meaning.clone(),
+            Err(_) => stand_in(pushes, self.store().clock().now()),
+        };
+        let seen = Seen {
+            image: &pushes.image,
+            tag: &pushes.tag,
+            digest: &digest,
+            at,
+            bound: &bound,
+        };
+        match meaning {
+            Ok(_) => self.trace(&seen).await,
+            Err(Setback::Final(why)) => match self.trace_unread(&seen, &why).await {
+                Some(run) => Ok(vec![run]),
+                None => Err(Setback::Final(why).into()),
+            },
+            Err(passing) => Err(passing.into()),
+        }
     }
 
     pub(super) async fn give_up_pushes(&self, lease: &Lease, why: &str) -> Result<(), JobError> {
@@ -59,90 +83,15 @@ impl Pipeline {
     }
 
     /// What the tag meant when the registry was asked, which it is once for these pushes.
-    async fn meaning(&self, pushes: &mut OpenPushes) -> Result<(Digest, UnixMillis), Setback> {
+    async fn meaning(&self, pushes: &mut OpenPushes, bound: &Bound) -> Result<(Digest, UnixMillis), Setback> {
         if let Some(meaning) = pushes.meaning() {
             return Ok(meaning.clone());
         }
+        let access = self.resolver.bindings().access(&pushes.image, bound);
         let asked_at = self.store().clock().now();
-        let digest = self.resolver.digest(&pushes.image, &pushes.tag).await?;
+        let digest = self.resolver.digest(&pushes.image, &pushes.tag, access).await?;
         pushes.mean(digest.clone(), asked_at);
         Ok((digest, asked_at))
-    }
-
-    async fn trace(
-        self: &Arc<Self>,
-        image: &ImageName,
-        tag: &Tag,
-        index: &Digest,
-        seen_at: UnixMillis,
-    ) -> Result<NewRun, Setback> {
-        let engine = self.parts.runner.platform().await?;
-        let details = self.resolver.inspect(image, index, &engine).await?;
-        if details.unfit.is_none() {
-            // The pull begins beside the look-ups for the commit; the run's own pull joins it.
-            self.pull_ahead(image, &details);
-        }
-        let (found, visibility) = tokio::join!(
-            self.resolver.source(image, &details),
-            self.resolver.visibility(image, index)
-        );
-        let (source, claims) = found?;
-        let title = if source.evidence == Evidence::Conflict {
-            Some("the image's claims name different commits: build it with one revision".to_owned())
-        } else {
-            details.unfit.as_ref().map(ToString::to_string)
-        };
-        let settled = title.map(|title| Verdict::without_steps(Outcome::ActionRequired, title));
-        Ok(NewRun {
-            source,
-            image: image.clone(),
-            image_visibility: visibility,
-            digest: details.digest,
-            platform: details.platform,
-            claims: claims.into_iter().map(|claim| self.shown(claim)).collect(),
-            plan: plan::discovered(&self.parts.docker),
-            context: status_context(image, None),
-            tag: tag.clone(),
-            seen_at,
-            settled,
-        })
-    }
-
-    /// A claim with nothing in it to hide: people put everything into labels.
-    fn shown(&self, judged: JudgedClaim) -> JudgedClaim {
-        let hidden = self.parts.runner.hidden();
-        let text = |text: Option<String>| text.map(|text| hidden.text(&text));
-        JudgedClaim {
-            claim: Claim {
-                source: text(judged.claim.source),
-                revision: text(judged.claim.revision),
-                ..judged.claim
-            },
-            fate: match judged.fate {
-                Fate::Ignored(why) => Fate::Ignored(hidden.text(&why)),
-                fate => fate,
-            },
-        }
-    }
-
-    fn pull_ahead(self: &Arc<Self>, image: &ImageName, details: &ImageDetails) {
-        let source = self.pull_source(image, &details.digest);
-        // The others are pulled when their runs come to it.
-        let Ok(slot) = self.ahead.slots.clone().try_acquire_owned() else {
-            return;
-        };
-        let pipeline = self.clone();
-        self.ahead.tasks.spawn(async move {
-            let pulled = pipeline
-                .ahead
-                .stop
-                .run_until_cancelled(Box::pin(pipeline.bring(&source)))
-                .await;
-            if let Some(Err(error)) = pulled {
-                tracing::debug!(%error, "a pull ahead of its run failed; the run tries again");
-            }
-            drop(slot);
-        });
     }
 
     async fn set_back(&self, lease: &Lease, pushes: &OpenPushes, setback: Setback) -> Result<(), JobError> {
@@ -180,4 +129,10 @@ impl Pipeline {
             }
         }
     }
+}
+
+/// What stands for the digest of an image that nobody could read: the tag has one run for it.
+fn stand_in(pushes: &OpenPushes, now: UnixMillis) -> (Digest, UnixMillis) {
+    let name = format!("{}:{}", pushes.image, pushes.tag);
+    (Digest::of(name.as_bytes()), now)
 }

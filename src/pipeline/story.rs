@@ -4,7 +4,7 @@ use super::Pipeline;
 use super::worker::JobError;
 use crate::access::log_is_shown;
 use crate::model::{CheckState, RunId, StatusState, Tag};
-use crate::report::{Log, Sibling, Standing, Story, check_state, status_state};
+use crate::report::{Log, Sibling, Standing, Story, check_state, mend, status_state};
 use crate::store::{Run, Stage};
 
 /// A run, with what stands beside it in other tables.
@@ -112,16 +112,19 @@ impl Pipeline {
                 verdict: other.run.verdict.as_ref(),
             })
             .collect();
+        let mend = mend(&run.image, run.source.evidence, &run.policy);
         state(&Story {
             run: run.id,
             page_url: &links.run(run),
             image: &run.image,
-            variant: None,
-            digest: &run.digest,
+            variant: run.policy.suffix.as_deref(),
+            digest: run.known_digest(),
             tags: &told.tags,
             platform: &run.platform,
             source: &run.source,
             claims: &run.claims,
+            notes: &run.policy.notes,
+            mend: mend.as_ref(),
             plan: Some(&run.plan),
             standing,
             siblings: &siblings,

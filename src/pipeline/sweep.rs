@@ -12,13 +12,13 @@ use super::Pipeline;
 use super::worker::JobError;
 use crate::clock::millis;
 use crate::model::RunId;
-use crate::store::JobKind;
+use crate::store::{JobKind, ToIndex};
 
 /// How often.
 const INTERVAL: Duration = Duration::from_mins(1);
 
-/// How often old rows are forgotten.
-const PURGE_INTERVAL: Duration = Duration::from_hours(1);
+/// How often old rows are forgotten, and what the repositories declare is read again.
+const HOURLY: Duration = Duration::from_hours(1);
 
 /// How what surrounds us is, for `/readyz`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,9 +46,12 @@ impl Pipeline {
             if let Err(error) = self.sweep_once().await {
                 tracing::warn!(%error, "the sweep did not get through; the next one will try again");
             }
-            if purged.elapsed() > PURGE_INTERVAL {
+            if purged.elapsed() > HOURLY {
                 purged = Instant::now();
                 self.purge().await;
+                if let Err(error) = self.store().wake_index(&[ToIndex::Everywhere]).await {
+                    tracing::warn!(%error, "what the repositories declare is not read again this hour");
+                }
             }
         }
     }
@@ -71,6 +74,14 @@ impl Pipeline {
         }
         self.reap().await?;
         self.trim_images().await
+    }
+
+    /// Removes leftovers once more before the end: what a process was asking for when it was killed, the Engine may
+    /// have made after the next one cleaned up.
+    pub(super) async fn leave_nothing_behind(&self) {
+        if let Err(error) = self.reap().await {
+            tracing::warn!(%error, "something may be left on the Docker Engine; the next start removes it");
+        }
     }
 
     async fn reap(&self) -> Result<(), SweepError> {

@@ -11,6 +11,7 @@ use super::retry::{SETTLES, pause, settling};
 use super::worker::JobError;
 use crate::clock::{millis, timestamp};
 use crate::model::{Digest, Elapsed, ImageName, Outcome, RunId, Verdict};
+use crate::registry::Access;
 use crate::runner::{
     LocalImage, LogSink, Owner, PullError, PullSource, RegistryCredentials, StepEnd, StepTask,
 };
@@ -81,6 +82,11 @@ impl Pipeline {
     }
 
     async fn judge(&self, lease: &Lease, run: &Run, stop: &CancellationToken) -> End {
+        // A rerun: what was to be mended is told with the push, and looked at again with the next.
+        if let Some(why) = &run.policy.blocked {
+            let why = format!("when the image was pushed, {why}; push it again once that is mended");
+            return End::Verdict(Verdict::without_steps(Outcome::ActionRequired, why), Vec::new());
+        }
         let image = match self.pull(run, stop).await {
             Ok(image) => image,
             Err(end) => return end,
@@ -125,11 +131,18 @@ impl Pipeline {
                 }
             }
         }
-        End::Verdict(Verdict::of_steps(results), log)
+        let verdict = run
+            .policy
+            .conclude(run.source.evidence, Verdict::of_steps(results));
+        End::Verdict(verdict, log)
     }
 
     async fn pull(&self, run: &Run, stop: &CancellationToken) -> Result<LocalImage, End> {
-        let source = self.pull_source(&run.image, &run.digest);
+        let access =
+            self.resolver
+                .bindings()
+                .access_of(&run.image, run.source.binding, &run.source.repo.name);
+        let source = self.pull_source(&run.image, &run.digest, access).await;
         let begun = Instant::now();
         let brought = tokio::select! {
             brought = self.bring(&source) => brought.map_err(|error| self.pull_failed(run, &error))?,
@@ -212,16 +225,16 @@ impl Pipeline {
     }
 
     /// What the Engine is told to pull.
-    pub(super) fn pull_source(&self, image: &ImageName, digest: &Digest) -> PullSource {
-        let credentials = self
-            .parts
-            .registry
-            .credentials(image)
-            .map(|found| RegistryCredentials {
-                username: found.username,
-                password: found.password,
-                server: found.server,
-            });
+    pub(super) async fn pull_source(&self, image: &ImageName, digest: &Digest, access: Access) -> PullSource {
+        let credentials = match access {
+            Access::Configured => self.parts.registry.credentials(image).await,
+            Access::Anonymous => None,
+        };
+        let credentials = credentials.map(|found| RegistryCredentials {
+            username: found.username,
+            password: found.password,
+            server: found.server,
+        });
         PullSource {
             reference: self.parts.registry.pull_reference(image),
             digest: digest.clone(),

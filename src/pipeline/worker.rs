@@ -91,6 +91,7 @@ impl Workers {
             self.abandon.cancel();
             self.tracker.wait().await;
         }
+        self.pipeline.leave_nothing_behind().await;
     }
 }
 
@@ -107,7 +108,7 @@ fn slots(kind: JobKind, concurrency: usize) -> usize {
     match kind {
         JobKind::Test => concurrency + 2,
         JobKind::Resolve | JobKind::Report => 8,
-        JobKind::GithubEvent => 2,
+        JobKind::GithubEvent | JobKind::Index => 2,
     }
 }
 
@@ -202,6 +203,7 @@ async fn handle(pipeline: Arc<Pipeline>, lease: Lease, stop: CancellationToken) 
         JobKind::Test => pipeline.test(&lease, &stop).await,
         JobKind::Report => pipeline.report(&lease, &stop).await,
         JobKind::GithubEvent => unless(&stop, Box::pin(pipeline.github_event(&lease))).await,
+        JobKind::Index => unless(&stop, Box::pin(pipeline.index(&lease))).await,
     }
 }
 
@@ -251,7 +253,7 @@ impl Pipeline {
         let told = match lease.kind {
             JobKind::Resolve => self.give_up_pushes(lease, &why).await,
             JobKind::Test => self.give_up_run(lease, &why).await,
-            JobKind::Report | JobKind::GithubEvent => Ok(()),
+            JobKind::Report | JobKind::GithubEvent | JobKind::Index => Ok(()),
         };
         if let Err(error) = told {
             tracing::error!(%error, job.subject = %lease.subject, "cannot tell why a job was given up");

@@ -5,6 +5,7 @@
 mod limited;
 mod log;
 mod markdown;
+mod mend;
 mod reproduce;
 mod siblings;
 mod summary;
@@ -13,6 +14,7 @@ mod words;
 
 pub use limited::{limited_bytes, limited_chars};
 pub use markdown::plain as plain_text;
+pub use mend::{Mend, mend};
 pub use reproduce::{Subject, reproduce_line};
 pub use siblings::Sibling;
 pub use text::{Log, Standing, Story, check_name, check_state, shortened, status_context, status_state};

@@ -55,7 +55,7 @@ impl<'a> Together<'a> {
         }
         let open = siblings.iter().find(|sibling| sibling.verdict.is_none());
         match open {
-            Some(open) if own.outcome == Outcome::Passed => Self::Open(open),
+            Some(open) if matches!(own.outcome, Outcome::Passed | Outcome::Neutral) => Self::Open(open),
             _ => Self::Own(own),
         }
     }
@@ -73,10 +73,11 @@ impl<'a> Together<'a> {
 fn severity(outcome: Outcome) -> u8 {
     match outcome {
         Outcome::Passed => 0,
-        Outcome::Cancelled => 1,
-        Outcome::Trouble => 2,
-        Outcome::ActionRequired => 3,
-        Outcome::TimedOut => 4,
-        Outcome::Failed => 5,
+        Outcome::Neutral => 1,
+        Outcome::Cancelled => 2,
+        Outcome::Trouble => 3,
+        Outcome::ActionRequired => 4,
+        Outcome::TimedOut => 5,
+        Outcome::Failed => 6,
     }
 }

@@ -8,6 +8,7 @@ use crate::model::{Bytes, Cause, Elapsed, JudgedClaim, Limits, Plan, Tag, Verdic
 use super::limited::limited_bytes;
 use super::log::{LAST_LINES, last_lines_block};
 use super::markdown::{code_block, code_cell, code_span, prose};
+use super::mend::Mend;
 use super::reproduce::{Subject, reproduce_line};
 use super::siblings::{Sibling, Together};
 use super::text::{Log, Standing, Story};
@@ -21,6 +22,9 @@ const MAX_ROWS: usize = 30;
 
 /// Bytes of a stranger's text in one place of the summary, before it is escaped.
 const MAX_TEXT: usize = 200;
+
+/// Bytes of a note: it may name a few keys and images.
+const MAX_NOTE: usize = 600;
 
 /// The summary of `story`.
 pub(super) fn write(story: &Story<'_>) -> String {
@@ -38,16 +42,21 @@ pub(super) fn write(story: &Story<'_>) -> String {
         room -= section.len();
         section
     };
+    let notes = fitting(notes(story.notes));
     let siblings = fitting(siblings(story.siblings));
     let failure = fitting(verdict.and_then(first_failure));
     let command = fitting(verdict.and_then(|verdict| reproduce(story, verdict)));
     let steps = fitting(story.plan.map(|plan| steps(plan, verdict)));
     let claims = fitting(claims(story.claims));
+    let mend = fitting(story.mend.map(mend));
     let log = match verdict {
         Some(_) => log(story.log, room),
         None => String::new(),
     };
-    [headline, facts, siblings, steps, failure, log, command, claims].concat()
+    [
+        headline, notes, facts, siblings, steps, failure, log, command, claims, mend,
+    ]
+    .concat()
 }
 
 fn headline(story: &Story<'_>) -> String {
@@ -91,6 +100,27 @@ fn headline(story: &Story<'_>) -> String {
     headline
 }
 
+/// How the commit would be better known.
+fn mend(mend: &Mend) -> String {
+    let workflow = code_block(&mend.workflow, "yaml");
+    format!(
+        "**How the commit would be known better**: {}\n\n{workflow}\n",
+        mend.why
+    )
+}
+
+/// What was asked for in vain.
+fn notes(notes: &[String]) -> Option<String> {
+    if notes.is_empty() {
+        return None;
+    }
+    let lines = notes.iter().take(MAX_ROWS).map(|note| {
+        let note = prose(&limited_bytes(note, MAX_NOTE));
+        format!("- {note}\n")
+    });
+    Some(lines.chain(["\n".to_owned()]).collect())
+}
+
 /// Names, digests and tags are checked by their types: none can hold a backtick or a `|`.
 fn facts(story: &Story<'_>) -> String {
     let (evidence, binding) = (story.source.evidence, story.source.binding);
@@ -102,8 +132,12 @@ fn facts(story: &Story<'_>) -> String {
         } = plan.limits;
         format!("{} and {} for each step", Elapsed(timeout), Bytes(memory_bytes))
     });
+    let image = match story.digest {
+        Some(digest) => format!("{}@{digest}", story.image),
+        None => story.image.to_string(),
+    };
     let rows = [
-        ("Image", code_span(&format!("{}@{}", story.image, story.digest))),
+        ("Image", code_span(&image)),
         ("Tags", tag_list(story.tags)),
         ("Platform", code_span(&story.platform.to_string())),
         ("Limits", limits.unwrap_or_default()),
@@ -221,7 +255,7 @@ fn log(log: Log<'_>, room: usize) -> String {
 fn reproduce(story: &Story<'_>, verdict: &Verdict) -> Option<String> {
     let subject = Subject {
         image: story.image,
-        digest: story.digest,
+        digest: story.digest?,
         platform: story.platform,
     };
     let command = reproduce_line(&subject, story.plan?, Some(verdict))?;

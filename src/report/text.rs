@@ -8,6 +8,7 @@ use crate::model::{
 
 use super::limited::{limited_bytes, limited_chars};
 use super::markdown::one_line;
+use super::mend::Mend;
 use super::siblings::{Sibling, Together};
 use super::summary;
 
@@ -28,8 +29,8 @@ pub struct Story<'a> {
     pub image: &'a ImageName,
     /// A variant, or a platform beside the first: `alpine`, `linux/arm64`.
     pub variant: Option<&'a str>,
-    /// The manifest that was tested.
-    pub digest: &'a Digest,
+    /// The manifest that was tested; `None` where nobody could read the image.
+    pub digest: Option<&'a Digest>,
     /// The tags under which it was pushed.
     pub tags: &'a [Tag],
     /// What it was run on.
@@ -38,6 +39,10 @@ pub struct Story<'a> {
     pub source: &'a Source,
     /// All that the image says of its source.
     pub claims: &'a [JudgedClaim],
+    /// What the repository asked for and does not get, and why.
+    pub notes: &'a [String],
+    /// What would make the commit better known, where that is wanted.
+    pub mend: Option<&'a Mend>,
     /// What is tested; `None` where no plan could be made.
     pub plan: Option<&'a Plan>,
     /// How far the run is.
@@ -177,7 +182,10 @@ pub fn status_state(story: &Story<'_>) -> Option<StatusState> {
 fn title(story: &Story<'_>) -> String {
     match story.standing {
         Standing::Queued => "Waiting for its turn".to_owned(),
-        Standing::Running => format!("Testing sha256:{}", story.digest.short()),
+        Standing::Running => match story.digest {
+            Some(digest) => format!("Testing sha256:{}", digest.short()),
+            None => "Testing".to_owned(),
+        },
         Standing::Retrying { trouble } => format!("Trying again: {}", one_line(trouble)),
         Standing::Judged { verdict, .. } => match Together::of(verdict, story.siblings) {
             Together::Own(own) => one_line(&own.title),
@@ -194,6 +202,7 @@ fn conclusion(outcome: Outcome) -> Conclusion {
         Outcome::Failed => Conclusion::Failure,
         Outcome::TimedOut | Outcome::Trouble => Conclusion::TimedOut,
         Outcome::ActionRequired => Conclusion::ActionRequired,
+        Outcome::Neutral => Conclusion::Neutral,
         Outcome::Cancelled => Conclusion::Cancelled,
     }
 }
@@ -201,7 +210,7 @@ fn conclusion(outcome: Outcome) -> Conclusion {
 /// GitHub's word for an outcome, on a commit status.
 fn status_value(outcome: Outcome) -> StatusValue {
     match outcome {
-        Outcome::Passed => StatusValue::Success,
+        Outcome::Passed | Outcome::Neutral => StatusValue::Success,
         Outcome::Failed | Outcome::TimedOut => StatusValue::Failure,
         // Cancelled with no successor: nothing will ever be said of the image, and pending would lie.
         Outcome::ActionRequired | Outcome::Trouble | Outcome::Cancelled => StatusValue::Error,

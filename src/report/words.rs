@@ -9,6 +9,7 @@ pub fn outcome_in_words(outcome: Outcome) -> &'static str {
         Outcome::Failed => "Failed",
         Outcome::TimedOut => "Timed out",
         Outcome::ActionRequired => "Action required",
+        Outcome::Neutral => "Passed, not sure of the commit",
         Outcome::Trouble => "Could not be tested",
         Outcome::Cancelled => "Cancelled",
     }

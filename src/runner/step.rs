@@ -96,7 +96,7 @@ impl Runner {
             Ok(launched) => launched,
             Err(error) => return done(blame(error, &words)?, Duration::ZERO, StepLog::default()),
         };
-        let limits = &task.plan.limits;
+        let limits = &task.plan.limits_of(task.step);
         let (end, log) = watch(&self.engine, container.id(), output, limits, sink).await?;
         let given = Given {
             words: &words,

@@ -13,10 +13,11 @@ use tokio::time::timeout;
 use super::problem::Problem;
 use super::registry_hook::Receipt;
 use super::{App, read_body};
-use crate::hooks::github::{GithubEvent, Signature, parse};
+use crate::delivery;
+use crate::hooks::github::{Signature, parse};
 use crate::metrics::Answer;
-use crate::model::{Decision, DeliveryId, Visibility};
-use crate::store::{NewDelivery, Taken};
+use crate::model::Decision;
+use crate::store::Taken;
 
 /// GitHub sends nothing larger.
 const MAX_BODY: usize = 25 << 20;
@@ -105,19 +106,8 @@ async fn take(door: &Door, headers: &HeaderMap, body: Body) -> Result<Receipt, P
         .filter(|guid| !guid.is_empty() && guid.len() <= 128)
         .ok_or_else(|| Problem::bad("the header X-GitHub-Delivery is missing"))?;
     let event = parse(name, &body).map_err(|error| Problem::bad(error.to_string()))?;
-    let (decision, reason) = decide(&event);
-    let id = DeliveryId::new();
-    let delivery = NewDelivery {
-        id,
-        sender: "github",
-        event: name.chars().take(80).collect(),
-        event_id: Some(guid.to_owned()),
-        body: serde_json::to_string(&event).expect("an event is plain data"),
-        decision,
-        reason: reason.clone(),
-        pushes: Vec::new(),
-        acts: decision == Decision::Queued,
-    };
+    let delivery = delivery::of_github(&event, name, Some(guid));
+    let (id, decision, reason) = (delivery.id, delivery.decision, delivery.reason.clone());
     match app.intake.take(delivery).await {
         Taken::Stored => Ok(Receipt {
             delivery: id,
@@ -133,38 +123,5 @@ async fn take(door: &Door, headers: &HeaderMap, body: Body) -> Result<Receipt, P
         }),
         Taken::Flooded => Err(Problem::flooded()),
         Taken::Refused => Err(Problem::unavailable()),
-    }
-}
-
-fn decide(event: &GithubEvent) -> (Decision, String) {
-    match event {
-        GithubEvent::Ping => (Decision::Ignored, "the webhook works".to_owned()),
-        GithubEvent::InstallationChanged { action, .. } => {
-            (Decision::Queued, format!("the installation changed: {action}"))
-        }
-        GithubEvent::CheckRunRerequested { .. } => {
-            (Decision::Queued, "the run will be done again".to_owned())
-        }
-        GithubEvent::CheckSuiteRerequested { .. } => (
-            Decision::Queued,
-            "all runs on the commit will be done again".to_owned(),
-        ),
-        GithubEvent::VisibilityChanged { repo, visibility } => {
-            let now = match visibility {
-                Visibility::Private => "private",
-                Visibility::Public => "public",
-            };
-            (Decision::Queued, format!("{} is {now} now", repo.name))
-        }
-        GithubEvent::Other { event, action } => {
-            let action = action
-                .as_deref()
-                .map(|action| format!(".{action}"))
-                .unwrap_or_default();
-            (
-                Decision::Ignored,
-                format!("{event}{action} is nothing that is acted on"),
-            )
-        }
     }
 }

@@ -12,7 +12,8 @@ use super::{App, Path};
 use crate::clock::{UnixMillis, timestamp};
 use crate::model::{Elapsed, JudgedClaim, Outcome, Source, StepResult};
 use crate::report::{
-    Subject, binding_in_words, evidence_in_words, fate_in_words, outcome_in_words, plain_text, reproduce_line,
+    Mend, Subject, binding_in_words, evidence_in_words, fate_in_words, mend, outcome_in_words, plain_text,
+    reproduce_line,
 };
 use crate::store::{Run, RunEvent, RunFilter, RunTag, Stage};
 
@@ -90,8 +91,10 @@ struct RunPage {
     line: Line,
     full_commit: String,
     image: String,
-    digest: String,
     platform: String,
+    /// What the repository asked for and does not get, and why.
+    notes: Vec<String>,
+    mend: Option<Mend>,
     attempt: i64,
     tags: Vec<RunTag>,
     /// The word, and what it means.
@@ -200,17 +203,16 @@ pub(super) async fn run(
     let Source {
         evidence, binding, ..
     } = run.source;
-    let subject = Subject {
-        image: &run.image,
-        digest: &run.digest,
-        platform: &run.platform,
-    };
     page(&RunPage {
         line: Line::of(&run),
         full_commit: run.source.commit.to_string(),
-        image: run.image.to_string(),
-        digest: run.digest.to_string(),
+        image: match run.known_digest() {
+            Some(digest) => format!("{}@{digest}", run.image),
+            None => run.image.to_string(),
+        },
         platform: run.platform.to_string(),
+        notes: run.policy.notes.iter().map(|note| plain_text(note)).collect(),
+        mend: mend(&run.image, evidence, &run.policy),
         attempt: run.attempt,
         tags,
         evidence: (evidence.as_str(), evidence_in_words(evidence)),
@@ -232,9 +234,20 @@ pub(super) async fn run(
         successor: run.superseded_by.map(|run| run.to_string()),
         log,
         log_hidden,
-        reproduce: reproduce_line(&subject, &run.plan, run.verdict.as_ref()).map(|line| plain_text(&line)),
+        reproduce: reproduce(&run),
         finished: run.verdict.is_some(),
     })
+}
+
+/// The command that does it again on one's own machine.
+fn reproduce(run: &Run) -> Option<String> {
+    let subject = Subject {
+        image: &run.image,
+        digest: run.known_digest()?,
+        platform: &run.platform,
+    };
+    let line = reproduce_line(&subject, &run.plan, run.verdict.as_ref())?;
+    Some(plain_text(&line))
 }
 
 async fn shown_log(app: &App, run: &Run) -> Result<Option<String>, Problem> {

@@ -10,11 +10,11 @@ use serde::Serialize;
 
 use super::problem::Problem;
 use super::{App, Path, read_body};
+use crate::delivery;
 use crate::hooks::{Parsed, Sender};
 use crate::metrics::Answer;
 use crate::model::{Decision, DeliveryId, Push};
-use crate::resolve::Bindings;
-use crate::store::{NewDelivery, Taken};
+use crate::store::Taken;
 
 /// How long a registry may take to send its body.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
@@ -84,24 +84,12 @@ async fn take(app: &App, sender: Sender, token: &str, body: Body) -> Result<Rece
         ));
     }
     let images = named.cloned().into_iter().collect();
-    let (decision, reason) = decide(app, &parsed);
-    let id = DeliveryId::new();
-    let delivery = NewDelivery {
-        id,
-        sender: sender.as_str(),
-        event: "push".to_owned(),
-        event_id: None,
-        // A body that was parsed is text.
-        body: String::from_utf8_lossy(&body).into_owned(),
-        decision,
-        reason: reason.clone(),
-        pushes: if decision == Decision::Queued {
-            Vec::clone(&images)
-        } else {
-            Vec::new()
-        },
-        acts: false,
-    };
+    // A body that was parsed is text.
+    let text = String::from_utf8_lossy(&body).into_owned();
+    let delivery = delivery::of_registry(&app.store, &app.bindings, sender, (&parsed, text))
+        .await
+        .map_err(|_| Problem::unavailable())?;
+    let (id, decision, reason) = (delivery.id, delivery.decision, delivery.reason.clone());
     match app.intake.take(delivery).await {
         Taken::Stored => Ok(Receipt {
             delivery: id,
@@ -117,19 +105,5 @@ async fn take(app: &App, sender: Sender, token: &str, body: Body) -> Result<Rece
         }),
         Taken::Flooded => Err(Problem::flooded()),
         Taken::Refused => Err(Problem::unavailable()),
-    }
-}
-
-fn decide(app: &App, parsed: &Parsed) -> (Decision, String) {
-    match parsed {
-        Parsed::Ignored(ignored) => (Decision::Ignored, ignored.reason.clone()),
-        Parsed::Push { push, .. } if app.bindings.repo_of(&push.image).is_none() => {
-            (Decision::Ignored, Bindings::why_unbound(&push.image))
-        }
-        Parsed::Push { notes, .. } if notes.is_empty() => (
-            Decision::Queued,
-            "the tag will be looked up at the registry".to_owned(),
-        ),
-        Parsed::Push { notes, .. } => (Decision::Queued, notes.join("; ")),
     }
 }

@@ -46,6 +46,7 @@ impl Pipeline {
             GithubError::NotFound(_) | GithubError::Moved(_) => MAX_MISSES,
             GithubError::Forbidden(_)
             | GithubError::NotInstalled(_)
+            | GithubError::NoInstallation
             | GithubError::Gone(_)
             | GithubError::Unprocessable { .. } => 0,
         };

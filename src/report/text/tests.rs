@@ -62,11 +62,13 @@ impl Scene {
 
     fn story<'a>(&'a self, standing: Standing<'a>) -> Story<'a> {
         Story {
+            notes: &[],
+            mend: None,
             run: RunId::new(),
             page_url: PAGE,
             image: &self.image,
             variant: None,
-            digest: &self.digest,
+            digest: Some(&self.digest),
             tags: &self.tags,
             platform: &self.platform,
             source: &self.source,
@@ -87,6 +89,7 @@ fn claim(source: &str, fate: Fate) -> JudgedClaim {
             place: Place::OciLabel,
             source: Some(source.to_owned()),
             revision: Some("c0ffee00".repeat(5)),
+            problem: None,
         },
         fate,
     }
@@ -100,6 +103,7 @@ fn step(name: &str, args: &[&str]) -> Step {
             entrypoint: None,
             env: BTreeMap::new(),
         },
+        timeout: None,
     }
 }
 

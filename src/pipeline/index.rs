@@ -1,0 +1,115 @@
+//! The index of declarations: which images each repository's default branch names.
+
+use super::Pipeline;
+use super::retry::pause;
+use super::worker::JobError;
+use crate::clock::millis;
+use crate::github::{Content, GithubError};
+use crate::model::{InstallationId, Repo};
+use crate::plan::{self, File, FileError};
+use crate::store::{Declared, Lease, Reading, Store, ToIndex};
+
+impl Pipeline {
+    /// Reads what an installation's repositories declare, or finds the installations.
+    pub(super) async fn index(&self, lease: &Lease) -> Result<(), JobError> {
+        let read = match Store::to_index(lease)? {
+            ToIndex::Everywhere => self.index_everywhere(lease).await?,
+            ToIndex::Installation(id) => self.index_installation(lease, id).await?,
+        };
+        let Err(error) = read else { return Ok(()) };
+        let wait = match &error {
+            GithubError::RateLimited { retry_after, .. } => *retry_after,
+            _ => pause(lease.retries),
+        };
+        tracing::warn!(%error, ?wait, "cannot read which repositories declare which images; tried again");
+        let at = self.store().clock().now() + millis(wait);
+        Ok(self.store().retry(lease, at, &error.to_string()).await?)
+    }
+
+    async fn index_everywhere(&self, lease: &Lease) -> Result<Result<(), GithubError>, JobError> {
+        let installations = match self.parts.github.installations().await {
+            Ok(installations) => installations,
+            Err(error) => return Ok(Err(error)),
+        };
+        let all: Vec<ToIndex> = installations.into_iter().map(ToIndex::Installation).collect();
+        self.store().complete_with_index(lease, &all).await?;
+        Ok(Ok(()))
+    }
+
+    async fn index_installation(
+        &self,
+        lease: &Lease,
+        id: InstallationId,
+    ) -> Result<Result<(), GithubError>, JobError> {
+        let repos = match self.parts.github.repos_of(id).await {
+            Ok(repos) => repos,
+            // It is gone, and speaks for nothing any more.
+            Err(GithubError::NoInstallation | GithubError::Forbidden(_)) => Vec::new(),
+            Err(error) => return Ok(Err(error)),
+        };
+        for known in self.store().indexed_repos(id).await? {
+            if !repos.iter().any(|repo| repo.id == known) {
+                self.store().forget_declaration(known).await?;
+            }
+        }
+        for repo in &repos {
+            match self.read_declaration(repo).await? {
+                Ok(_) => {}
+                // One that does not let itself be read holds up no other.
+                Err(error @ (GithubError::Forbidden(_) | GithubError::Gone(_))) => {
+                    tracing::warn!(%error, repo.name = %repo.name, "cannot read what a repository declares");
+                }
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        self.store().complete(lease).await?;
+        Ok(Ok(()))
+    }
+
+    /// Reads the file on a repository's default branch, and keeps what it says.
+    pub(super) async fn read_declaration(
+        &self,
+        repo: &Repo,
+    ) -> Result<Result<Declared, GithubError>, JobError> {
+        let known = self.store().declared_by(repo.id).await?;
+        let etag = known.as_ref().and_then(|known| known.etag.as_deref());
+        let content = match self.parts.github.file(repo, plan::PATH, etag).await {
+            Ok(content) => content,
+            Err(error) => return Ok(Err(error)),
+        };
+        let (reading, etag) = match content {
+            Content::Unchanged => {
+                self.store().repo_seen(repo).await?;
+                if let Some(known) = known {
+                    return Ok(Ok(Declared {
+                        repo: repo.clone(),
+                        ..known
+                    }));
+                }
+                (Reading::Absent, None)
+            }
+            Content::Absent => (Reading::Absent, None),
+            Content::Unusable(why) => (Reading::Broken(format!("{}: {why}", plan::PATH)), None),
+            Content::Text { text, etag } => (read(text), etag),
+        };
+        if let Reading::Broken(why) = &reading {
+            tracing::info!(repo.name = %repo.name, %why, "what a repository declares cannot be read");
+        }
+        self.store()
+            .put_declaration(repo, &reading, etag.as_deref())
+            .await?;
+        let kept = self.store().declared_by(repo.id).await?;
+        kept.map(Ok)
+            .ok_or_else(|| JobError::Nonsense("a declaration was not kept".to_owned()))
+    }
+}
+
+fn read(text: String) -> Reading {
+    match File::parse(&text) {
+        Ok(file) => Reading::Good {
+            images: file.images().cloned().collect(),
+            text,
+        },
+        Err(error @ FileError { .. }) => Reading::Broken(error.to_string()),
+    }
+}
