@@ -1,9 +1,12 @@
 //! The command line: one file for each subcommand, thinly over the parts.
 
 mod demo;
+mod explain;
 mod hook_url;
+mod replay;
 mod serve;
 mod telemetry;
+mod test;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -57,8 +60,14 @@ enum Command {
     Serve,
     /// Show the whole loop on this machine, with no account
     Demo(demo::Options),
+    /// Run an image's tests as the bot would, with no GitHub
+    Test(test::Options),
+    /// Say which commit an image maps to, and why
+    Explain(explain::Options),
     /// Print the URL to paste into a registry's webhook form
     HookUrl(hook_url::Options),
+    /// Feed a saved payload or a stored delivery through the pipeline again
+    Replay(replay::Options),
 }
 
 /// Why a command ends with a code that is not 0.
@@ -73,6 +82,9 @@ pub(crate) enum Failure {
     /// Something outside.
     #[error("{0}")]
     Outside(String),
+    /// It was told already; ends with this code.
+    #[error("")]
+    Silent(u8),
 }
 
 impl Failure {
@@ -81,6 +93,7 @@ impl Failure {
             Self::No(_) => 1,
             Self::Usage(_) => 2,
             Self::Outside(_) => 3,
+            Self::Silent(code) => *code,
         }
     }
 }
@@ -95,7 +108,7 @@ impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         match error {
             StartError::Configuration(why) => Self::Usage(why),
-            StartError::Outside(why) => Self::Outside(why),
+            StartError::Outside(why) | StartError::InUse(why) => Self::Outside(why),
         }
     }
 }
@@ -108,12 +121,17 @@ pub async fn run() -> ExitCode {
     let done = match cli.command {
         Command::Serve => serve::run(&cli.common).await,
         Command::Demo(options) => demo::run(&options).await,
+        Command::Test(options) => test::run(&cli.common, &options).await,
+        Command::Explain(options) => explain::run(&cli.common, &options).await,
         Command::HookUrl(options) => hook_url::run(&cli.common, &options).await,
+        Command::Replay(options) => replay::run(&cli.common, &options).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            telemetry::complain(&failure.to_string());
+            if !matches!(failure, Failure::Silent(_)) {
+                telemetry::complain(&failure.to_string());
+            }
             ExitCode::from(failure.code())
         }
     }

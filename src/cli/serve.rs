@@ -1,15 +1,14 @@
 //! `hubcheck serve`: the bot.
 
 use super::{Common, Failure, stop_signal};
-use crate::clock::Clock;
 use crate::config::{Config, docker_login_file};
 use crate::service::{Environment, Service};
 
 /// What an operator without an App is told.
 const NO_APP: &str =
     "no GitHub App is configured. Make one at GitHub (Settings → Developer settings → GitHub Apps) with
-  permissions  checks: write, statuses: write, contents: read, metadata: read
-  events       check_run, check_suite
+  permissions  checks: write, statuses: write, contents: read, pull_requests: read, attestations: read, metadata: read
+  events       check_run, check_suite, push, repository
   webhook URL  {public_url}/hooks/github
 and set in the configuration
   [github]
@@ -19,16 +18,12 @@ and set in the configuration
 `hubcheck demo` shows the whole loop without one";
 
 pub(super) async fn run(common: &Common) -> Result<(), Failure> {
-    let config = common.load()?;
-    if config.github.app_id.is_none() && config.github.private_key.is_none() {
-        return Err(Failure::Usage(NO_APP.replace("{public_url}", &config.public_url)));
-    }
+    let config = load(common)?;
     warn_of_what_is_missing(&config);
     let stopped = stop_signal()?;
     let environment = Environment {
         docker_login_file: docker_login_file(|name| std::env::var(name).ok()),
-        clock: Clock::default(),
-        listener: None,
+        ..Environment::default()
     };
     let public_url = config.public_url.clone();
     let service = Service::start(config, environment).await?;
@@ -39,10 +34,16 @@ pub(super) async fn run(common: &Common) -> Result<(), Failure> {
     Ok(())
 }
 
-fn warn_of_what_is_missing(config: &Config) {
-    if config.images.is_empty() {
-        tracing::warn!("no [[image]] is bound to a repository: every push will be ignored");
+/// The configuration of a bot that has its App.
+pub(super) fn load(common: &Common) -> Result<Config, Failure> {
+    let config = common.load()?;
+    if config.github.app_id.is_none() && config.github.private_key.is_none() {
+        return Err(Failure::Usage(NO_APP.replace("{public_url}", &config.public_url)));
     }
+    Ok(config)
+}
+
+fn warn_of_what_is_missing(config: &Config) {
     if config.web.admin_token.is_none() {
         tracing::warn!("web.admin_token is not set: nobody can read /api/v1/deliveries");
     }
