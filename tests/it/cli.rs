@@ -1,7 +1,7 @@
 //! The program as a newcomer meets it: what it says, where it says it, and its exit codes.
 
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::{ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use hubcheck::demo::github::{DEMO_PRIVATE_KEY, GitHub, SimulatedApp};
@@ -194,6 +194,15 @@ pub(crate) async fn serving_child(folder: &Path) -> Child {
     child
 }
 
+/// Ends a child with SIGTERM.
+pub(crate) async fn terminate(child: &mut Child) -> ExitStatus {
+    let pid = child.id().unwrap().to_string();
+    let sent = Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
+    assert!(sent.success());
+    let ended = tokio::time::timeout(PATIENCE, child.wait()).await;
+    ended.expect("it does not stop").unwrap()
+}
+
 #[tokio::test]
 async fn serve_stops_in_order_on_sigterm_and_two_never_share_a_store() {
     let github = GitHub::start(SimulatedApp::default()).await.unwrap();
@@ -207,19 +216,7 @@ async fn serve_stops_in_order_on_sigterm_and_two_never_share_a_store() {
         code == Some(0) && url.contains("/hooks/dockerhub/"),
         "it prints URLs while serve runs"
     );
-    let pid = child.id().unwrap().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()
-            .await
-            .unwrap()
-            .success()
-    );
-    let status = tokio::time::timeout(PATIENCE, child.wait())
-        .await
-        .expect("it does not stop")
-        .unwrap();
+    let status = terminate(&mut child).await;
     assert_eq!(status.code(), Some(0));
 }
 

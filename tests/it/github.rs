@@ -119,6 +119,16 @@ async fn a_clock_that_is_off_is_set_right_by_the_first_refusal() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_off_is_set_right_for_all_who_ask_at_once() {
+    let app = SimulatedApp::default();
+    let simulated = Simulated::start(app.clone()).await.unwrap();
+    let github = GitHub::new(&simulated.config().unwrap(), &trust()).unwrap();
+    app.clock.advance(Duration::from_hours(2));
+    let asked = futures_util::future::join_all((0..8).map(|_| github.app())).await;
+    assert!(asked.iter().all(Result::is_ok), "{asked:?}");
+}
+
+#[tokio::test]
 async fn setting_up_names_what_is_missing() {
     let scene = Scene::new().await;
     let config = || scene.simulated.config().unwrap();

@@ -194,10 +194,10 @@ impl Scene {
     /// Pushes an image and says so; whether the answer arrives is for the story to decide.
     pub(crate) async fn announce_one(&mut self) {
         let pushed = self.prepare(1).await;
-        self.promised
-            .extend(pushed.iter().map(|(_, commit)| commit.clone()));
         self.kills += 1;
-        self.burst(pushed).await;
+        // It may be killed before it has answered.
+        let promised = self.burst(pushed).await;
+        self.promised.extend(promised);
     }
 
     /// The name by which the Engine knows what is of this store.
@@ -272,11 +272,8 @@ impl Scene {
             let state = (checks[0].conclusion.clone().unwrap(), statuses[0].state.clone());
             *states.entry(state).or_default() += 1;
         }
-        let all_green = HashMap::from([(
-            ("success".to_owned(), "success".to_owned()),
-            states.values().sum(),
-        )]);
-        assert_eq!(states, all_green);
+        states.remove(&("success".to_owned(), "success".to_owned()));
+        assert!(states.is_empty(), "{states:?}");
     }
 
     /// Removes what was pulled, and names what else carries the store's name on the Engine.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use hubcheck::config;
-use hubcheck::demo::images::{Image, ImageBuilder, IndexBuilder, host_platform, shell_layer};
-use hubcheck::model::{Digest, ImageName, Tag, Visibility};
+use hubcheck::demo::images::{Image, ImageBuilder, IndexBuilder, shell_layer};
+use hubcheck::model::{Digest, ImageName, Platform, Tag, Visibility};
 use hubcheck::net::Trust;
 use hubcheck::registry::{Access, NotRunnable, RegistryClient, RegistryError};
 use secrecy::ExposeSecret as _;
@@ -88,7 +88,7 @@ async fn what_is_not_there_is_not_found() {
         .unwrap_err();
     assert!(matches!(error, RegistryError::NotFound { .. }), "{error}");
     let error = reader()
-        .inspect(&name, &nothing(), &host_platform(), Access::Anonymous)
+        .inspect(&name, &nothing(), &Platform::of_this_machine(), Access::Anonymous)
         .await
         .unwrap_err();
     assert!(matches!(error, RegistryError::NotFound { .. }), "{error}");
@@ -121,7 +121,7 @@ async fn an_index_leads_to_the_engines_own_image_with_all_that_it_says() {
         .inspect(
             &registry.image("acme/app"),
             &digest,
-            &host_platform(),
+            &Platform::of_this_machine(),
             Access::Anonymous,
         )
         .await
@@ -129,7 +129,7 @@ async fn an_index_leads_to_the_engines_own_image_with_all_that_it_says() {
 
     assert_eq!(details.index.as_ref(), Some(index.digest()));
     assert_eq!(&details.digest, ours.digest());
-    assert_eq!(details.platform, host_platform());
+    assert_eq!(details.platform, Platform::of_this_machine());
     assert_eq!(details.annotations["on"], "manifest");
     assert_eq!(details.descriptor_annotations["on"], "descriptor");
     assert_eq!(details.index_annotations["on"], "index");
@@ -151,11 +151,11 @@ async fn an_image_for_others_alone_names_what_it_is_for() {
     for image in [&other, &index] {
         let digest = registry.push("acme/app", "v1", image).await;
         let details = reader()
-            .inspect(&name, &digest, &host_platform(), Access::Anonymous)
+            .inspect(&name, &digest, &Platform::of_this_machine(), Access::Anonymous)
             .await
             .unwrap();
         let expected = NotRunnable::NoSuchPlatform {
-            wanted: host_platform(),
+            wanted: Platform::of_this_machine(),
             available: vec!["linux/s390x".parse().unwrap()],
         };
         assert_eq!(details.unfit, Some(expected));
@@ -173,7 +173,7 @@ async fn an_image_with_many_programs_is_read_like_a_small_one() {
     let digest = registry.push("acme/busybox", "v1", &image).await;
     let name = registry.image("acme/busybox");
     let details = reader()
-        .inspect(&name, &digest, &host_platform(), Access::Anonymous)
+        .inspect(&name, &digest, &Platform::of_this_machine(), Access::Anonymous)
         .await
         .unwrap();
     assert_eq!((details.index, &details.digest), (None, image.digest()));
@@ -189,7 +189,7 @@ async fn a_guarded_registry_wants_the_right_account() {
     let resolved = right.resolve(&name, &tag("v1"), Access::Configured).await;
     assert_eq!(resolved.unwrap(), digest);
     let details = right
-        .inspect(&name, &digest, &host_platform(), Access::Configured)
+        .inspect(&name, &digest, &Platform::of_this_machine(), Access::Configured)
         .await;
     assert_eq!(details.unwrap().labels["test"], "private");
 
@@ -228,8 +228,8 @@ async fn an_account_of_docker_login_serves_its_own_host_alone() {
     let name = registry.image("acme/app");
     let resolved = reader.resolve(&name, &tag("v1"), Access::Configured).await;
     assert_eq!(resolved.unwrap(), digest);
-    assert_eq!(reader.credentials(&name).unwrap().server, host);
-    assert!(reader.credentials(&"acme/app".parse().unwrap()).is_none());
+    assert_eq!(reader.credentials(&name).await.unwrap().server, host);
+    assert!(reader.credentials(&"acme/app".parse().unwrap()).await.is_none());
 }
 
 #[tokio::test]
@@ -274,7 +274,7 @@ async fn an_endpoint_is_read_in_the_stead_of_docker_hub() {
         reader.pull_reference(&name),
         format!("{}/hub/acme/app", mirror.host())
     );
-    let credentials = reader.credentials(&name).unwrap();
+    let credentials = reader.credentials(&name).await.unwrap();
     assert_eq!(credentials.password.expose_secret(), PASSWORD);
     assert_eq!(credentials.server, mirror.host());
 }

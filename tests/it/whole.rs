@@ -364,3 +364,32 @@ async fn the_digest_is_what_the_tag_meant_when_the_registry_was_asked() {
     );
     house.close().await;
 }
+
+/// A process that was killed may have asked for a container that the Engine makes only after the next one cleaned up.
+#[tokio::test]
+async fn what_the_engine_made_for_a_dead_attempt_is_gone_after_the_stop() {
+    let house = House::open().await;
+    let (commit, image) = house.build_image("judged", "echo fine");
+    let digest = house.push("v1", &image).await;
+    let run = house.shown(&commit, 1).await.check.external_id.unwrap();
+    let instance = house.service.store().instance().await.unwrap();
+    let late = std::process::Command::new("docker")
+        .arg("create")
+        .args(["--label", "hubcheck.managed=true"])
+        .args(["--label", &format!("hubcheck.instance={instance}")])
+        .args(["--label", &format!("hubcheck.run={run}")])
+        .args(["--label", "hubcheck.attempt=1"])
+        .args(["--label", "hubcheck.deadline=4102444800"])
+        .arg(format!("{}/{IMAGE}@{digest}", house.registry.host()))
+        .output()
+        .unwrap();
+    assert!(late.status.success(), "{late:?}");
+    let id = String::from_utf8(late.stdout).unwrap();
+
+    house.close().await;
+    let asked = std::process::Command::new("docker")
+        .args(["inspect", id.trim()])
+        .output()
+        .unwrap();
+    assert!(!asked.status.success(), "it is still there");
+}

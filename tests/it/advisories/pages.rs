@@ -37,6 +37,7 @@ async fn runs_of(house: &House, number: usize, text: &str) -> [RunId; 2] {
         place: Place::OciLabel,
         source: Some(text.to_owned()),
         revision: Some(text.to_owned()),
+        problem: None,
     };
     let mut new = NewRun {
         claims: vec![JudgedClaim {

@@ -248,7 +248,8 @@ async fn an_images_name_is_never_an_option_or_a_command() {
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{hostile:?}");
     }
     assert_no_work(&house).await;
-    // And there is no command line for it to get into: the Engine is asked by its API.
+    // And there is no command line for it to get into: the Engine is asked by its API. A credential helper is told
+    // a registry on its standard input, and its own name stands in the operator's file.
     let mut folders = vec![root().join("src")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
@@ -257,11 +258,9 @@ async fn an_images_name_is_never_an_option_or_a_command() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&path).unwrap();
-                assert!(
-                    !text.contains("process::Command"),
-                    "{} starts a process",
-                    path.display()
-                );
+                let is_helper = path.ends_with("registry/helper.rs") && text.matches(".arg").count() == 1;
+                let starts = text.contains("process::Command") && !is_helper;
+                assert!(!starts, "{} starts a process", path.display());
             }
         }
     }

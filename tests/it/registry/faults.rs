@@ -60,7 +60,7 @@ async fn inspect(registry: &DemoRegistry, image: &Image) -> Result<(), RegistryE
     let digest = registry.put("acme/app", "v1", image);
     let name = registry.image("acme/app").unwrap();
     reader_with_account(&registry.host(), PASSWORD)
-        .inspect(&name, &digest, &host_platform(), Access::Configured)
+        .inspect(&name, &digest, &Platform::of_this_machine(), Access::Configured)
         .await
         .map(drop)
 }
@@ -125,7 +125,7 @@ async fn what_an_account_was_shown_is_not_shown_to_others() {
     let digest = registry.put("acme/app", "v1", &image("secret"));
     let name = registry.image("acme/app").unwrap();
     let reader = reader_with_account(&registry.host(), PASSWORD);
-    let platform = host_platform();
+    let platform = Platform::of_this_machine();
     let read = async |access| reader.inspect(&name, &digest, &platform, access).await;
     read(Access::Configured).await.unwrap();
     let before = registry.requests().len();
@@ -246,7 +246,7 @@ async fn other_bytes_than_those_asked_for_are_never_used() {
     let lie = resolve(&registry).await.unwrap();
     let name = registry.image("acme/app").unwrap();
     let error = reader()
-        .inspect(&name, &lie, &host_platform(), Access::Anonymous)
+        .inspect(&name, &lie, &Platform::of_this_machine(), Access::Anonymous)
         .await
         .unwrap_err();
     assert!(matches!(error, RegistryError::NotFound { .. }), "{error}");

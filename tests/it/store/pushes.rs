@@ -30,7 +30,7 @@ async fn a_thousand_webhooks_for_a_tag_ask_the_registry_once(shelf: Shelf) {
     let pushes = shelf.open(&job).await;
     let pushes = resolve(&shelf, pushes, 'a');
     let new = new_run("v1", 'a', 1);
-    shelf.store.admit(&job, &pushes, &new).await.unwrap();
+    shelf.store.admit(&job, &pushes, &[new]).await.unwrap();
 
     for id in ids {
         let push = one_of(&shelf, id).await;
@@ -47,7 +47,7 @@ async fn a_push_that_comes_while_the_registry_is_asked_has_it_asked_again(shelf:
     let pushes = resolve(&shelf, pushes, 'a');
     shelf
         .store
-        .admit(&job, &pushes, &new_run("v1", 'a', 1))
+        .admit(&job, &pushes, &[new_run("v1", 'a', 1)])
         .await
         .unwrap();
     assert_eq!(one_of(&shelf, late.id).await.digest(), None);
@@ -65,7 +65,7 @@ async fn a_push_that_comes_while_the_registry_is_asked_has_it_asked_again(shelf:
     let pushes = resolve(&shelf, pushes, 'b');
     shelf
         .store
-        .admit(&job, &pushes, &new_run("v1", 'b', 2))
+        .admit(&job, &pushes, &[new_run("v1", 'b', 2)])
         .await
         .unwrap();
     assert_eq!(one_of(&shelf, late.id).await.digest(), Some(&digest('b')));
@@ -81,7 +81,7 @@ async fn a_digest_that_waits_for_its_commit_is_in_no_later_pushs_way(shelf: Shel
     let later = resolve(&shelf, later, 'b');
     shelf
         .store
-        .admit(&job, &later, &new_run("v1", 'b', 2))
+        .admit(&job, &later, &[new_run("v1", 'b', 2)])
         .await
         .unwrap();
 
@@ -104,7 +104,7 @@ async fn while_the_registry_is_silent_further_pushes_of_the_tag_wait_with_the_fi
     let pushes = resolve(&shelf, shelf.open(&job).await, 'a');
     shelf
         .store
-        .admit(&job, &pushes, &new_run("v1", 'a', 1))
+        .admit(&job, &pushes, &[new_run("v1", 'a', 1)])
         .await
         .unwrap();
     assert_eq!(shelf.store.depth(JobKind::Resolve).await.unwrap().open, 0);

@@ -34,7 +34,7 @@ async fn a_worker_that_lost_its_lease_changes_nothing(shelf: Shelf) {
         .unwrap()
         .expect("an expired lease is free");
     assert_eq!((quick.attempts, quick.tries), (2, 2));
-    let late = shelf.store.admit(&slow, &pushes, &new_run("v1", '1', 1)).await;
+    let late = shelf.store.admit(&slow, &pushes, &[new_run("v1", '1', 1)]).await;
     assert!(matches!(late, Err(StoreError::LeaseLost)), "{late:?}");
     assert!(matches!(
         shelf.store.heartbeat(&slow, LEASE).await,
@@ -42,7 +42,7 @@ async fn a_worker_that_lost_its_lease_changes_nothing(shelf: Shelf) {
     ));
     shelf
         .store
-        .admit(&quick, &pushes, &new_run("v1", '1', 1))
+        .admit(&quick, &pushes, &[new_run("v1", '1', 1)])
         .await
         .unwrap();
     assert_eq!(

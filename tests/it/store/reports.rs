@@ -1,10 +1,10 @@
 //! What GitHub should show, and what it was told.
 
 use hubcheck::model::{InstallationId, RepoId};
-use hubcheck::store::{Admission, JobKind};
+use hubcheck::store::JobKind;
 
 use super::{passed, shown};
-use crate::support::store::{LEASE, Shelf, new_run, on_both_engines};
+use crate::support::store::{LEASE, Shelf, on_both_engines};
 
 on_both_engines! {
     only_what_changed_is_due_at_github_and_verdicts_come_first,
@@ -15,16 +15,7 @@ async fn only_what_changed_is_due_at_github_and_verdicts_come_first(shelf: Shelf
     let installation = InstallationId(42);
     let mut runs = Vec::new();
     for (tag, digit) in [("v1", '1'), ("v2", '2')] {
-        let (pushes, held) = shelf.push("acme/app", tag).await;
-        let Admission::Made { run, .. } = shelf
-            .store
-            .admit(&held, &pushes, &new_run(tag, digit, 1))
-            .await
-            .unwrap()
-        else {
-            panic!("each digest makes a run")
-        };
-        runs.push(run);
+        runs.push(shelf.made(tag, digit, 1).await);
     }
     let mut testing = shelf.store.claim(JobKind::Test, LEASE).await.unwrap().unwrap();
     if testing.subject != runs[1].to_string() {

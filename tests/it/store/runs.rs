@@ -20,13 +20,7 @@ on_both_engines! {
 async fn three_tags_of_one_digest_share_a_run(shelf: Shelf) {
     let mut runs = Vec::new();
     for tag in ["latest", "v1", "v1.2"] {
-        let (pushes, held) = shelf.push("acme/app", tag).await;
-        match shelf
-            .store
-            .admit(&held, &pushes, &new_run(tag, '1', 1))
-            .await
-            .unwrap()
-        {
+        match shelf.admit(tag, '1', 1).await {
             Admission::Made { run, superseded } if superseded.is_empty() => runs.push(run),
             Admission::Joined { run, .. } => runs.push(run),
             other => panic!("{other:?}"),
@@ -44,13 +38,7 @@ async fn a_newer_digest_of_the_tag_supersedes_a_waiting_run(shelf: Shelf) {
     let old = shelf.made("latest", '1', 1).await;
     let testing = shelf.testing().await;
     shelf.store.begin_tests(&testing, old).await.unwrap();
-    let (pushes, held) = shelf.push("acme/app", "latest").await;
-    let Admission::Made { run: new, superseded } = shelf
-        .store
-        .admit(&held, &pushes, &new_run("latest", '2', 2))
-        .await
-        .unwrap()
-    else {
+    let Admission::Made { run: new, superseded } = shelf.admit("latest", '2', 2).await else {
         panic!("another digest makes another run")
     };
     assert_eq!(superseded, [old]);
@@ -126,12 +114,7 @@ async fn a_superseded_run_can_be_run_again_and_leaves_the_status_to_its_successo
 
 async fn a_push_that_is_late_does_not_supersede_a_newer_one(shelf: Shelf) {
     let newer = shelf.made("latest", '2', 20).await;
-    let (pushes, held) = shelf.push("acme/app", "latest").await;
-    let late = shelf
-        .store
-        .admit(&held, &pushes, &new_run("latest", '1', 10))
-        .await
-        .unwrap();
+    let late = shelf.admit("latest", '1', 10).await;
     assert_eq!(late, Admission::Overtaken(newer));
 }
 
@@ -155,13 +138,8 @@ async fn a_digest_with_a_verdict_is_not_run_again_but_trouble_is(shelf: Shelf) {
     assert_eq!(shelf.store.run(second).await.unwrap().unwrap().attempt, 2);
     assert_eq!(shelf.store.log(second).await.unwrap(), b"all good\n");
 
-    let (pushes, held) = shelf.push("acme/app", "v1").await;
     assert_eq!(
-        shelf
-            .store
-            .admit(&held, &pushes, &new_run("v1", '1', 3))
-            .await
-            .unwrap(),
+        shelf.admit("v1", '1', 3).await,
         Admission::Joined {
             run: second,
             superseded: Vec::new()

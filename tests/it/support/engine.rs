@@ -77,6 +77,7 @@ pub(crate) fn plan(args: &[&str]) -> Plan {
                 entrypoint: None,
                 env: BTreeMap::new(),
             },
+            timeout: None,
         }],
         profile: Profile::Compatible,
         network: Network::None,

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use hubcheck::clock::Clock;
 use hubcheck::config::{Config, ImageBinding};
-use hubcheck::demo::github::{CheckRun, GitHub, SimulatedApp, Status};
+use hubcheck::demo::github::{CheckRun, GitHub, NewCommit, SimulatedApp, Status};
 use hubcheck::demo::images::{Image, ImageBuilder};
 use hubcheck::hooks::{HookKeys, Sender};
 use hubcheck::model::{CommitSha, DeliveryId, Digest, RepoName, Visibility};
 use hubcheck::service::{Environment, Service};
-use hubcheck::store::PushRecord;
+use hubcheck::store::{PushRecord, Store};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -81,41 +81,48 @@ impl House {
 
     /// A public repository and a private image.
     pub(crate) async fn with_private_image() -> Self {
-        Self::build(Visibility::Public, Registry::start_guarded(), |_| ()).await
+        Self::with_private_image_and(|_| ()).await
+    }
+
+    /// The same, with a configuration that is changed before the start.
+    pub(crate) async fn with_private_image_and(change: impl FnOnce(&mut Config)) -> Self {
+        Self::build(Visibility::Public, Registry::start_guarded(), change).await
+    }
+
+    /// A public repository whose default branch had this `.github/hubcheck.yml` before the bot came.
+    pub(crate) async fn with_file(text: &str, change: impl FnOnce(&mut Config)) -> Self {
+        let files = [(".github/hubcheck.yml", text)];
+        Self::furnish(Visibility::Public, Registry::start(), &files, change).await
     }
 
     async fn build(visibility: Visibility, registry: Registry, change: impl FnOnce(&mut Config)) -> Self {
+        Self::furnish(visibility, registry, &[], change).await
+    }
+
+    async fn furnish(
+        visibility: Visibility,
+        registry: Registry,
+        files: &[(&str, &str)],
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let github = GitHub::start(SimulatedApp::default()).await.unwrap();
         let repo: RepoName = IMAGE.parse().unwrap();
         github.add_repo(&repo, visibility);
+        let first = NewCommit {
+            message: "the first commit",
+            files,
+            ..NewCommit::default()
+        };
+        github.make_commit(&repo, &first).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let secret = SecretString::from("the key of the hook URLs");
         let keys = HookKeys::new(std::slice::from_ref(&secret), &[].into()).unwrap();
 
-        let mut config = Config::defaults();
+        let mut config = configured(&github, &registry, &folder);
         config.public_url.clone_from(&url);
-        "off".clone_into(&mut config.admin_listen);
-        config.store = format!("sqlite://{}", folder.path().join("hubcheck.db").display());
-        config.shutdown_grace = Duration::from_millis(100);
         config.hooks.secret = vec![secret];
-        config.github = github.config().unwrap();
-        config.web.admin_token = Some(SecretString::from(ADMIN));
-        config.docker.host = std::env::var("DOCKER_HOST").ok();
-        config.images = vec![ImageBinding {
-            name: IMAGE.parse().unwrap(),
-            repo: repo.clone(),
-            env: [].into(),
-            mask: None,
-        }];
-        let mirror = hubcheck::config::Registry {
-            endpoint: Some(format!("http://{}", registry.host()).parse().unwrap()),
-            username: registry.is_guarded().then(|| USERNAME.to_owned()),
-            password: registry.is_guarded().then(|| SecretString::from(PASSWORD)),
-            allow: Vec::new(),
-        };
-        config.registries.insert("docker.io".to_owned(), mirror);
         change(&mut config);
         let clock = Clock::default();
         let environment = Environment {
@@ -245,6 +252,37 @@ impl House {
             .expect("the push does not get there")
     }
 
+    /// Waits until the files of so many repositories were read.
+    pub(crate) async fn is_indexed(&self, count: usize) {
+        let installation = self.github.installation("acme").unwrap();
+        self.until("the files are read", async |store| {
+            store.indexed_repos(installation).await.unwrap().len() == count
+                && !store.is_indexing().await.unwrap()
+        })
+        .await;
+    }
+
+    /// Waits until files are being read.
+    pub(crate) async fn indexing(&self) {
+        self.until("files are being read", async |store| {
+            store.is_indexing().await.unwrap()
+        })
+        .await;
+    }
+
+    /// Waits until the store is so.
+    pub(crate) async fn until(&self, what: &str, is_so: impl AsyncFn(&Store) -> bool) {
+        let search = async {
+            while !is_so(self.service.store()).await {
+                let bell = self.service.store().any_bell().notified();
+                // Not every change rings: look again soon.
+                let _ = tokio::time::timeout(Duration::from_millis(20), bell).await;
+            }
+        };
+        let came = tokio::time::timeout(PATIENCE, search).await;
+        assert!(came.is_ok(), "not in time: {what}");
+    }
+
     pub(crate) async fn page(&self, path: &str) -> (u16, String) {
         let answer = self
             .client
@@ -272,6 +310,31 @@ impl House {
     pub(crate) async fn close(self) {
         self.service.stop_without_trace().await;
     }
+}
+
+/// The configuration of a bot over these, whose operator bound the image.
+fn configured(github: &GitHub, registry: &Registry, folder: &TempDir) -> Config {
+    let mut config = Config::defaults();
+    "off".clone_into(&mut config.admin_listen);
+    config.store = format!("sqlite://{}", folder.path().join("hubcheck.db").display());
+    config.shutdown_grace = Duration::from_millis(100);
+    config.github = github.config().unwrap();
+    config.web.admin_token = Some(SecretString::from(ADMIN));
+    config.docker.host = std::env::var("DOCKER_HOST").ok();
+    config.images = vec![ImageBinding {
+        name: IMAGE.parse().unwrap(),
+        repo: IMAGE.parse().unwrap(),
+        env: [].into(),
+        mask: None,
+    }];
+    let mirror = hubcheck::config::Registry {
+        endpoint: Some(format!("http://{}", registry.host()).parse().unwrap()),
+        username: registry.is_guarded().then(|| USERNAME.to_owned()),
+        password: registry.is_guarded().then(|| SecretString::from(PASSWORD)),
+        allow: Vec::new(),
+    };
+    config.registries.insert("docker.io".to_owned(), mirror);
+    config
 }
 
 /// An image that says that it was built from `commit`, whose entrypoint is `tests`.

@@ -137,7 +137,7 @@ impl Outbox {
         new.digest = Digest::of(id.as_bytes());
         "hubcheck/acme/app".clone_into(&mut new.context);
         new.settled = settled;
-        let run = match store.admit(&lease, &pushes, &new).await.unwrap() {
+        let run = match store.admit(&lease, &pushes, &[new]).await.unwrap().remove(0) {
             Admission::Made { run, .. } => run,
             other => panic!("no run was made: {other:?}"),
         };

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use hubcheck::clock::Clock;
 use hubcheck::model::{
-    Binding, Decision, DeliveryId, Evidence, InstallationId, Limits, Network, Plan, Platform, Profile, Push,
-    Repo, RepoId, RunId, Source, Step, StepKind, Visibility,
+    Binding, Decision, DeliveryId, Evidence, InstallationId, Limits, Network, Plan, Platform, Policy,
+    Profile, Push, Repo, RepoId, RunId, Source, Step, StepKind, Visibility,
 };
 use hubcheck::store::{
     Admission, Intake, JobKind, Lease, NewDelivery, NewRun, OpenPushes, Store, StoreError, Taken,
@@ -107,7 +107,7 @@ impl Shelf {
     pub(crate) async fn admit(&self, tag: &str, digit: char, seen_at: i64) -> Admission {
         let (pushes, held) = self.push("acme/app", tag).await;
         let new = new_run(tag, digit, seen_at);
-        self.store.admit(&held, &pushes, &new).await.unwrap()
+        self.store.admit(&held, &pushes, &[new]).await.unwrap().remove(0)
     }
 
     /// The same, where a run is made of it.
@@ -180,6 +180,7 @@ pub(crate) fn plan() -> Plan {
                 entrypoint: None,
                 env: [].into(),
             },
+            timeout: None,
         }],
         profile: Profile::Compatible,
         network: Network::None,
@@ -221,6 +222,7 @@ pub(crate) fn new_run(tag: &str, digit: char, seen_at: i64) -> NewRun {
         },
         claims: Vec::new(),
         plan: plan(),
+        policy: Policy::default(),
         context: "acme/app".to_owned(),
         tag: tag.parse().unwrap(),
         seen_at,

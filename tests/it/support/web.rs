@@ -109,7 +109,7 @@ impl House {
             intake: shelf.intake.clone(),
             hook_keys: hook_keys.clone(),
             github_secrets: vec![secret("new"), secret(OLD_SECRET)],
-            bindings: Bindings::new(&[bound]),
+            bindings: Bindings::new(&[bound], &[].into()),
             page_keys: page_keys.clone(),
             links: links.clone(),
             admin_token: Some(secret(ADMIN_TOKEN)),
@@ -186,8 +186,10 @@ impl House {
     /// A push that leads to this run.
     pub(crate) async fn admit(&self, new: &NewRun) -> RunId {
         let (pushes, lease) = self.shelf.push("acme/app", new.tag.as_str()).await;
-        match self.shelf.store.admit(&lease, &pushes, new).await.unwrap() {
-            Admission::Made { run, .. } => run,
+        let new = std::slice::from_ref(new);
+        let admitted = self.shelf.store.admit(&lease, &pushes, new).await.unwrap();
+        match admitted.as_slice() {
+            [Admission::Made { run, .. }] => *run,
             other => panic!("{other:?}"),
         }
     }

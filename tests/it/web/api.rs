@@ -63,6 +63,7 @@ async fn full_run(house: &House) -> String {
             place: Place::OciLabel,
             source: Some("https://github.com/acme/app".to_owned()),
             revision: Some("a".repeat(40)),
+            problem: None,
         },
         fate,
     };

@@ -20,6 +20,7 @@ fn hostile_run() -> NewRun {
                 place: Place::OciLabel,
                 source: Some(HOSTILE.to_owned()),
                 revision: Some(HOSTILE.to_owned()),
+                problem: None,
             },
             fate: Fate::Ignored(HOSTILE.to_owned()),
         }],

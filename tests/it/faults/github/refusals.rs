@@ -44,11 +44,8 @@ async fn a_repository_that_is_not_found_while_github_settles_is_written_to_after
     outbox.open().await;
     outbox.pass_until_done().await;
     outbox.shown(&paper).await;
-    assert_eq!(
-        outbox.requests(&Method::GET, "/installation").len(),
-        2,
-        "looked up again"
-    );
+    let looked_up = outbox.requests(&Method::GET, "/repos/acme/app/installation");
+    assert_eq!(looked_up.len(), 2, "looked up again");
     outbox.shut().await;
 }
 
