@@ -2,41 +2,69 @@
 
 use std::collections::BTreeMap;
 
-use hubcheck::model::{Digest, Evidence, Fate};
-use hubcheck::registry::ImageDetails;
-use hubcheck::resolve::claims::collect;
-use hubcheck::resolve::judge;
+use hubcheck::model::{Claim, Digest, Evidence, Fate};
+use hubcheck::registry::{ImageDetails, Provenance};
+use hubcheck::resolve::claims::{base_of, collect};
+use hubcheck::resolve::{Judgement, Named, SourceUrl, Taken};
 
 use super::{assert_sentence, text};
 
-/// Annotations and, after an empty line, labels, each as `key=value` with `\n` for a line's end and `\0`
-/// for NUL. A commit is one that a claim names in full; what is kept of a claim can be stored and is
-/// bounded; where there is none, a sentence says what to do.
+/// Annotations, labels and a statement of provenance, with an empty line between them; of the first two each line is
+/// `key=value` with `\n` for a line's end and `\0` for NUL. A commit is one that a claim names in full; what is kept of
+/// a claim can be stored and is bounded; where there is none, a sentence says what to do.
 pub(super) fn a_commit_is_named_by_a_claim(input: &[u8]) {
     let input = text(input);
-    let (annotations, labels) = input.split_once("\n\n").unwrap_or(("", &input));
-    let claims = collect(&image(pairs(annotations), pairs(labels)));
+    let mut parts = input.splitn(3, "\n\n");
+    let mut part = || parts.next().unwrap_or_default();
+    let image = image(pairs(part()), pairs(part()), part());
+    let claims = collect(&image);
+    let _ = base_of(&image);
     for claim in &claims {
         for text in [&claim.source, &claim.revision].into_iter().flatten() {
             assert!(!text.trim().is_empty());
             assert_sentence(text, 1024);
         }
     }
-    let judgement = judge(claims.clone());
-    assert_eq!(judgement.claims.len(), claims.len());
-    let named = |sha: &str| {
-        let own = |text: &String| text.eq_ignore_ascii_case(sha);
-        claims
-            .iter()
-            .any(|claim| claim.revision.as_ref().is_some_and(own))
+    // Those whose source is somewhere else say nothing.
+    let is_foreign = |claim: &Claim| {
+        claim
+            .source
+            .as_ref()
+            .is_some_and(|url| SourceUrl::read(url, "github.com") == SourceUrl::Elsewhere)
     };
-    let differs = judgement.claims.iter().any(|judged| judged.fate == Fate::Differs);
-    match (&judgement.commit, judgement.evidence) {
-        (None, Evidence::None) => assert_sentence(&judgement.why_none(), 1_000),
-        (Some(commit), Evidence::Claimed) => assert!(named(commit.as_str()) && !differs),
-        (Some(commit), Evidence::Conflict) => assert!(named(commit.as_str()) && differs),
-        other => panic!("{other:?}"),
+    let judgement = Judgement::of(claims.clone(), is_foreign);
+    let ranked = judgement.ranked();
+    for (index, named) in &ranked {
+        let claim = judgement.claim(*index);
+        assert!(!is_foreign(claim) && claim.problem.is_none());
+        let texts = [&claim.revision, &claim.source].map(|text| text.as_deref().unwrap_or_default());
+        let says = |digits: &str| {
+            texts
+                .iter()
+                .any(|text| text.to_ascii_lowercase().contains(digits))
+        };
+        match named {
+            Named::Commit(commit) => assert!(says(commit.as_str())),
+            Named::Prefix(digits) => assert!(says(digits) && (7..40).contains(&digits.len())),
+            Named::Ref(name) => assert!(!name.contains("..") && !name.contains(' ')),
+            Named::Pull(number) => assert!(says(&number.to_string())),
+        }
     }
+    if ranked.is_empty() {
+        assert_sentence(&judgement.why_none(), 1_000);
+    }
+    let taken = ranked.first().and_then(|(index, named)| match named {
+        Named::Commit(commit) => Some(Taken {
+            index: *index,
+            same: vec![commit.clone()],
+            lost: BTreeMap::new(),
+        }),
+        _ => None,
+    });
+    let settled = judgement.settle(taken.as_ref());
+    assert_eq!(settled.claims.len(), claims.len());
+    let differs = settled.claims.iter().any(|judged| judged.fate == Fate::Differs);
+    assert!(differs || settled.evidence != Evidence::Conflict);
 }
 
 fn pairs(lines: &str) -> BTreeMap<String, String> {
@@ -53,20 +81,15 @@ fn pairs(lines: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn image(annotations: BTreeMap<String, String>, labels: BTreeMap<String, String>) -> ImageDetails {
+fn image(
+    annotations: BTreeMap<String, String>,
+    labels: BTreeMap<String, String>,
+    statement: &str,
+) -> ImageDetails {
     ImageDetails {
-        index: None,
-        digest: Digest::of(b""),
-        platform: "linux/amd64".parse().unwrap(),
         annotations,
-        descriptor_annotations: BTreeMap::new(),
-        index_annotations: BTreeMap::new(),
         labels,
-        entrypoint: None,
-        cmd: None,
-        working_dir: String::new(),
-        created: None,
-        size_bytes: 0,
-        unfit: None,
+        provenance: (!statement.is_empty()).then(|| Provenance::Statement(statement.to_owned().into())),
+        ..ImageDetails::unread(Digest::of(b""), "linux/amd64".parse().unwrap())
     }
 }

@@ -158,12 +158,15 @@ impl House {
             intake,
             hook_keys,
             github_secrets: vec![secret("webhook")],
-            bindings: Bindings::new(&[ImageBinding {
-                name: bound,
-                repo: "acme/app".parse().unwrap(),
-                env: [].into(),
-                mask: None,
-            }]),
+            bindings: Bindings::new(
+                &[ImageBinding {
+                    name: bound,
+                    repo: "acme/app".parse().unwrap(),
+                    env: [].into(),
+                    mask: None,
+                }],
+                &[].into(),
+            ),
             page_keys: page_keys.clone(),
             links: PageLinks::new("https://checks.example.org", page_keys),
             admin_token: Some(secret("operator")),

@@ -8,6 +8,7 @@
 
 mod claims;
 mod config;
+mod declaration;
 mod door;
 mod github;
 mod hooks;
@@ -25,6 +26,7 @@ pub type Property = (&'static str, fn(&[u8]));
 pub const ALL: &[Property] = &[
     ("claims", claims::a_commit_is_named_by_a_claim),
     ("config", config::what_is_taken_is_sound_and_no_secret_is_shown),
+    ("declaration", declaration::no_file_loosens_what_the_operator_set),
     ("docker_config", registry::accounts_are_whole_and_never_shown),
     ("docker_hub", hooks::a_push_of_docker_hub_is_of_docker_hub),
     ("door", door::no_request_does_harm),
@@ -37,6 +39,7 @@ pub const ALL: &[Property] = &[
     ("private_key", github::a_key_is_a_key_in_every_wrapping),
     ("report", report::a_report_fits_and_nothing_in_it_comes_alive),
     ("signature", hooks::a_signature_is_that_of_its_body_alone),
+    ("source_url", declaration::a_source_is_where_it_says),
     ("step_log", log::a_log_is_bounded_and_the_same_in_any_pieces),
     ("token_address", registry::tokens_are_asked_for_at_home),
     ("waits", github::waits_are_bounded_and_redirects_stay),

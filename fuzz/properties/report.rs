@@ -100,6 +100,7 @@ fn told(words: &Words, standing: Standing<'_>) {
             place: Place::OciLabel,
             source: Some(words.claim.clone()),
             revision: Some(words.title.clone()),
+            problem: None,
         },
         fate: Fate::Ignored(words.step.clone()),
     }];
@@ -108,11 +109,13 @@ fn told(words: &Words, standing: Standing<'_>) {
         Verdict::without_steps(Outcome::Failed, words.title.clone()),
     );
     let story = Story {
+        notes: std::slice::from_ref(&words.claim),
+        mend: None,
         run: RunId::new(),
         page_url: "https://checks.example.org/runs/1",
         image: &image,
         variant: None,
-        digest: &digest,
+        digest: Some(&digest),
         tags: &tags,
         platform: &platform,
         source: &source,
@@ -223,6 +226,7 @@ fn plan(words: &Words) -> Plan {
                 entrypoint: Some(vec![words.step.clone()]),
                 env: BTreeMap::new(),
             },
+            timeout: None,
         }],
         profile: Profile::Compatible,
         network: Network::None,
