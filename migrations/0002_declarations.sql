@@ -20,3 +20,8 @@ CREATE INDEX declared_images_of_repo ON declared_images (repo_id);
 
 -- How a run is judged and told; a run from before it is judged as if its repository said nothing.
 ALTER TABLE runs ADD COLUMN policy TEXT NOT NULL DEFAULT '{}';
+
+-- What the tag meant: an index, where there is one. NULL: the run's own digest.
+ALTER TABLE runs ADD COLUMN pushed TEXT;
+-- What the tests came to, while the commit is not known well enough for a verdict and a signature may still come.
+ALTER TABLE runs ADD COLUMN tests TEXT;

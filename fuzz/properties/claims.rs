@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use hubcheck::model::{Claim, Digest, Evidence, Fate};
 use hubcheck::registry::{ImageDetails, Provenance};
-use hubcheck::resolve::claims::{base_of, collect};
-use hubcheck::resolve::{Judgement, Named, SourceUrl, Taken};
+use hubcheck::resolve::claims::{base_of, collect, of_tag};
+use hubcheck::resolve::{Judgement, Named, Revision, SourceUrl, Taken};
 
 use super::{assert_sentence, text};
 
@@ -16,9 +16,52 @@ pub(super) fn a_commit_is_named_by_a_claim(input: &[u8]) {
     let input = text(input);
     let mut parts = input.splitn(3, "\n\n");
     let mut part = || parts.next().unwrap_or_default();
-    let image = image(pairs(part()), pairs(part()), part());
-    let claims = collect(&image);
-    let _ = base_of(&image);
+    speaks_soundly(&image(pairs(part()), pairs(part()), part()));
+}
+
+/// A statement of `BuildKit`'s alone.
+pub(super) fn a_statement_names_no_more_than_it_says(input: &[u8]) {
+    speaks_soundly(&image(BTreeMap::new(), BTreeMap::new(), &text(input)));
+}
+
+/// A revision, which may be a tag as well: what it names stands in it, and it is changed only where it says so.
+pub(super) fn a_revision_is_read_as_it_is_written(input: &[u8]) {
+    let input = text(input);
+    let lower = input.to_ascii_lowercase();
+    match Revision::read(&input) {
+        Ok(Revision { named, is_dirty }) => {
+            assert_eq!(
+                is_dirty,
+                ["-dirty", "-modified"]
+                    .iter()
+                    .any(|end| input.trim().ends_with(end))
+            );
+            let said = match &named {
+                Named::Commit(commit) => commit.to_string(),
+                Named::Prefix(digits) => digits.clone(),
+                Named::Ref(name) => name.rsplit('/').next().unwrap_or_default().to_ascii_lowercase(),
+                Named::Pull(number) => number.to_string(),
+            };
+            assert!(lower.contains(&said), "{said:?}");
+            if let Named::Commit(commit) = &named {
+                assert_eq!(Revision::read(commit.as_str()).map(|read| read.named), Ok(named));
+            }
+        }
+        Err(why) => assert_sentence(why, 200),
+    }
+    if let Ok(tag) = input.parse() {
+        for claim in of_tag(&tag) {
+            assert!(
+                Revision::read(claim.revision.as_deref().unwrap_or_default())
+                    .is_ok_and(|read| !read.is_dirty)
+            );
+        }
+    }
+}
+
+fn speaks_soundly(image: &ImageDetails) {
+    let claims = collect(image);
+    let _ = base_of(image);
     for claim in &claims {
         for text in [&claim.source, &claim.revision].into_iter().flatten() {
             assert!(!text.trim().is_empty());

@@ -16,6 +16,7 @@ mod log;
 mod names;
 mod registry;
 mod report;
+mod signature;
 
 pub use door::close;
 
@@ -24,6 +25,7 @@ pub type Property = (&'static str, fn(&[u8]));
 
 /// All of them.
 pub const ALL: &[Property] = &[
+    ("bundle", signature::nothing_altered_holds),
     ("claims", claims::a_commit_is_named_by_a_claim),
     ("config", config::what_is_taken_is_sound_and_no_secret_is_shown),
     ("declaration", declaration::no_file_loosens_what_the_operator_set),
@@ -37,9 +39,15 @@ pub const ALL: &[Property] = &[
     ("names", names::what_is_printed_is_read_as_the_same),
     ("plain_text", report::plain_text_is_plain),
     ("private_key", github::a_key_is_a_key_in_every_wrapping),
+    ("provenance", claims::a_statement_names_no_more_than_it_says),
     ("report", report::a_report_fits_and_nothing_in_it_comes_alive),
+    ("revision", claims::a_revision_is_read_as_it_is_written),
     ("signature", hooks::a_signature_is_that_of_its_body_alone),
     ("source_url", declaration::a_source_is_where_it_says),
+    (
+        "stored_signature",
+        signature::what_lies_beside_an_image_is_bounded,
+    ),
     ("step_log", log::a_log_is_bounded_and_the_same_in_any_pieces),
     ("token_address", registry::tokens_are_asked_for_at_home),
     ("waits", github::waits_are_bounded_and_redirects_stay),

@@ -34,12 +34,24 @@ pub fn read_as_everything(body: Bytes) -> Vec<GithubError> {
         read::<wire::App>,
         read::<wire::Installation>,
         read::<wire::AccessToken>,
+        read::<wire::Attestations>,
         read::<wire::Repository>,
+        read::<wire::Repositories>,
+        read::<wire::Content>,
+        read::<wire::Named>,
+        read::<wire::Pull>,
+        read::<Vec<wire::NamedCommit>>,
+        read::<wire::Comparison>,
         read::<wire::Commit>,
         read::<wire::CheckRuns>,
         read::<wire::CombinedStatus>,
     ];
     readers.iter().filter_map(|read| read(&answer)).collect()
+}
+
+/// What a file that was packed with Snappy holds.
+pub fn unpack(packed: &[u8]) -> Result<Bytes, String> {
+    transport::unpack(packed)
 }
 
 fn request(method: Method) -> Request {

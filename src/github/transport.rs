@@ -162,14 +162,17 @@ pub(super) async fn bundle(files: &reqwest::Client, api: &Api, url: &Url) -> Res
         .await
         .map_err(|_| failed(format!("no answer within {:?}", api.timeout)))?
         .map_err(failed)?;
-    let size = snap::raw::decompress_len(&packed).unwrap_or(usize::MAX);
+    unpack(&packed).map_err(failed)
+}
+
+/// What was packed with Snappy, in its raw form; why not, if it is no such thing or too large.
+pub(super) fn unpack(packed: &[u8]) -> Result<Bytes, String> {
+    let size = snap::raw::decompress_len(packed).unwrap_or(usize::MAX);
     if size > BUNDLE_LIMIT {
-        return Err(failed(format!(
-            "it is not packed, or larger than {BUNDLE_LIMIT} bytes"
-        )));
+        return Err(format!("it is not packed, or larger than {BUNDLE_LIMIT} bytes"));
     }
-    let bundle = snap::raw::Decoder::new().decompress_vec(&packed);
-    bundle.map(Bytes::from).map_err(|error| failed(error.to_string()))
+    let unpacked = snap::raw::Decoder::new().decompress_vec(packed);
+    unpacked.map(Bytes::from).map_err(|error| error.to_string())
 }
 
 /// Where a redirect points, if that is below the API's own address.

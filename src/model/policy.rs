@@ -109,6 +109,14 @@ impl Policy {
         }
     }
 
+    /// May a signature that is still to come change this verdict of the tests? Only who requires one can be sure
+    /// that there will be one.
+    pub fn awaits_signature(&self, evidence: Evidence, tests: &Verdict) -> bool {
+        self.require == Evidence::Verified
+            && evidence != Evidence::Conflict
+            && self.conclude(evidence, tests.clone()) != self.conclude(Evidence::Verified, tests.clone())
+    }
+
     /// The verdict where something must be mended before anything can be run.
     pub fn blocked_verdict(&self) -> Option<Verdict> {
         let why = self.blocked.as_ref()?;

@@ -3,6 +3,7 @@
 //! push → `resolve` → run → `test` → verdict → `report` → GitHub. A job that is done twice does no
 //! harm, and what a job found out counts only while it holds its lease.
 
+mod conclude;
 mod github_event;
 mod index;
 mod report;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::access::PageLinks;
+use crate::clock::UnixMillis;
 use crate::config::Docker;
 use crate::github::GitHub;
 use crate::metrics::Metrics;
@@ -94,7 +96,8 @@ impl Pipeline {
             parts.bindings.clone(),
             parts.github_host.clone(),
             parts.verifier.clone(),
-        );
+        )
+        .on(parts.store.clock().clone());
         Arc::new(Self {
             parts,
             resolver,
@@ -112,6 +115,13 @@ impl Pipeline {
 
     fn store(&self) -> &Store {
         &self.parts.store
+    }
+
+    /// How long something has waited; `None`: it does not.
+    fn waited(&self, since: Option<UnixMillis>) -> Duration {
+        let now = self.store().clock().now();
+        let waited = now - since.unwrap_or(now);
+        Duration::from_millis(u64::try_from(waited).unwrap_or(0))
     }
 
     /// Stops the tests of a run that nobody needs any more, if this process executes them. Elsewhere its

@@ -61,6 +61,7 @@ impl Pipeline {
             tag: &pushes.tag,
             digest: &digest,
             at,
+            waited: self.waited(pushes.waits_since()),
             bound: &bound,
         };
         match meaning {
@@ -96,15 +97,16 @@ impl Pipeline {
 
     async fn set_back(&self, lease: &Lease, pushes: &OpenPushes, setback: Setback) -> Result<(), JobError> {
         let now = self.store().clock().now();
+        let waited = self.waited(pushes.waits_since());
         let (push, image, tag) = (pushes.first(), &pushes.image, &pushes.tag);
         match setback {
             Setback::Passing { why, after, patience } => {
                 let why = self.parts.runner.hidden().text(&why);
-                let waited = now - pushes.waits_since().unwrap_or(now);
-                let waited = Duration::from_millis(u64::try_from(waited).unwrap_or(0));
                 let wait = match patience {
                     Patience::TagSettles => settling(waited),
-                    Patience::GiveUp | Patience::CommitArrives => pause_after(waited),
+                    Patience::GiveUp | Patience::CommitArrives | Patience::SignatureArrives => {
+                        pause_after(waited)
+                    }
                 };
                 let wait = after.unwrap_or(wait).max(Duration::from_millis(100));
                 tracing::info!(push.id = %push, %image, %tag, %why, ?wait, "a push waits");
@@ -114,7 +116,9 @@ impl Pipeline {
                     given_up_since: now - millis(patience.lasts(self.parts.docker.give_up)),
                     given_up_as: match patience {
                         Patience::GiveUp => PushStage::Failed,
-                        Patience::TagSettles | Patience::CommitArrives => PushStage::Unmapped,
+                        Patience::TagSettles | Patience::CommitArrives | Patience::SignatureArrives => {
+                            PushStage::Unmapped
+                        }
                     },
                 };
                 Ok(self.store().pushes_wait(lease, pushes, wait).await?)

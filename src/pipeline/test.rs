@@ -29,8 +29,10 @@ const LONG_WAIT: Duration = Duration::from_mins(1);
 
 /// What a run came to, for now.
 enum End {
-    /// A verdict, and what was printed on the way.
-    Verdict(Verdict, Vec<u8>),
+    /// What the tests came to, and what they printed.
+    Tested(Verdict, Vec<u8>),
+    /// A verdict without tests.
+    Verdict(Verdict),
     /// Trouble that is not the image's.
     Trouble { why: String, after: Option<Duration> },
     /// Somebody stopped it.
@@ -43,6 +45,9 @@ impl Pipeline {
         if run.stage == Stage::Finished {
             return Ok(self.store().complete(lease).await?);
         }
+        if let Some(tests) = &run.tests {
+            return Box::pin(self.conclude(lease, &run, tests, b"")).await;
+        }
         let executing = self.executing(lease, run.id, stop);
         let again = self.store().begin_tests(lease, run.id).await?;
         if again || lease.attempts > 1 {
@@ -54,14 +59,23 @@ impl Pipeline {
         let end = self.judge(lease, &run, &executing.stop).await;
         drop(executing);
         match end {
-            End::Verdict(verdict, log) => {
-                tracing::info!(run.id = %run.id, image = %run.image, outcome = verdict.outcome.as_str(), title = %verdict.title, "a run has its verdict");
-                self.parts.metrics.verdict(verdict.outcome);
-                Ok(self.store().finish_run(lease, run.id, &verdict, &log).await?)
-            }
+            End::Tested(tests, log) => Box::pin(self.conclude(lease, &run, &tests, &log)).await,
+            End::Verdict(verdict) => self.finish(lease, &run, &verdict, b"").await,
             End::Trouble { why, after } => self.in_trouble(lease, &run, &why, after).await,
             End::Stopped => Err(JobError::Stopping),
         }
+    }
+
+    pub(super) async fn finish(
+        &self,
+        lease: &Lease,
+        run: &Run,
+        verdict: &Verdict,
+        log: &[u8],
+    ) -> Result<(), JobError> {
+        tracing::info!(run.id = %run.id, image = %run.image, outcome = verdict.outcome.as_str(), title = %verdict.title, "a run has its verdict");
+        self.parts.metrics.verdict(verdict.outcome);
+        Ok(self.store().finish_run(lease, run.id, verdict, log).await?)
     }
 
     pub(super) async fn give_up_run(&self, lease: &Lease, why: &str) -> Result<(), JobError> {
@@ -85,7 +99,7 @@ impl Pipeline {
         // A rerun: what was to be mended is told with the push, and looked at again with the next.
         if let Some(why) = &run.policy.blocked {
             let why = format!("when the image was pushed, {why}; push it again once that is mended");
-            return End::Verdict(Verdict::without_steps(Outcome::ActionRequired, why), Vec::new());
+            return End::Verdict(Verdict::without_steps(Outcome::ActionRequired, why));
         }
         let image = match self.pull(run, stop).await {
             Ok(image) => image,
@@ -131,10 +145,7 @@ impl Pipeline {
                 }
             }
         }
-        let verdict = run
-            .policy
-            .conclude(run.source.evidence, Verdict::of_steps(results));
-        End::Verdict(verdict, log)
+        End::Tested(Verdict::of_steps(results), log)
     }
 
     async fn pull(&self, run: &Run, stop: &CancellationToken) -> Result<LocalImage, End> {
@@ -157,8 +168,7 @@ impl Pipeline {
 
     fn pull_failed(&self, run: &Run, error: &PullError) -> End {
         let why = error.to_string();
-        let act =
-            |why: String| End::Verdict(Verdict::without_steps(Outcome::ActionRequired, why), Vec::new());
+        let act = |why: String| End::Verdict(Verdict::without_steps(Outcome::ActionRequired, why));
         match error {
             PullError::Unauthorized { .. } => {
                 let host = run.image.registry();
@@ -167,9 +177,9 @@ impl Pipeline {
                     run.image
                 ))
             }
-            PullError::NotFound { .. } if self.waited(run) < SETTLES => End::Trouble {
+            PullError::NotFound { .. } if self.waited(run.trouble_since) < SETTLES => End::Trouble {
                 why,
-                after: Some(settling(self.waited(run))),
+                after: Some(settling(self.waited(run.trouble_since))),
             },
             PullError::NotFound { .. } => act(
                 "the image was deleted from the registry before it could be tested: push it again".to_owned(),
@@ -190,13 +200,6 @@ impl Pipeline {
         }
     }
 
-    /// How long the run has been in trouble.
-    fn waited(&self, run: &Run) -> Duration {
-        let now = self.store().clock().now();
-        let waited = now - run.trouble_since.unwrap_or(now);
-        Duration::from_millis(u64::try_from(waited).unwrap_or(0))
-    }
-
     async fn in_trouble(
         &self,
         lease: &Lease,
@@ -205,10 +208,9 @@ impl Pipeline {
         after: Option<Duration>,
     ) -> Result<(), JobError> {
         let now = self.store().clock().now();
-        if self.waited(run) > self.parts.docker.give_up {
+        if self.waited(run.trouble_since) > self.parts.docker.give_up {
             let verdict = Verdict::without_steps(Outcome::Trouble, why);
-            self.parts.metrics.verdict(verdict.outcome);
-            return Ok(self.store().finish_run(lease, run.id, &verdict, b"").await?);
+            return self.finish(lease, run, &verdict, b"").await;
         }
         tracing::warn!(run.id = %run.id, %why, "a run waits");
         let wait = after.unwrap_or_else(|| pause(lease.retries));

@@ -1,6 +1,7 @@
 //! What a digest leads to: its commit, what is tested for it, and how that is judged.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -13,10 +14,10 @@ use crate::model::{
     Source, Tag, Visibility,
 };
 use crate::plan::{self, Declaration, File, Planned, Said};
-use crate::registry::{Access, ImageDetails};
+use crate::registry::{Access, ImageDetails, NotRunnable};
 use crate::report::status_context;
 use crate::resolve::{Bindings, Bound, Found, Image, Patience, Setback, Subject, built_at, claims};
-use crate::store::{Declared, NewRun};
+use crate::store::{Declared, NewRun, Run};
 
 /// Why a digest leads to no run: the world's doing, or ours.
 pub(super) enum Lost {
@@ -44,9 +45,14 @@ pub(super) struct Seen<'a> {
     pub(super) digest: &'a Digest,
     /// When the registry was asked.
     pub(super) at: UnixMillis,
+    /// How long something has stood in its way.
+    pub(super) waited: Duration,
     /// Whom it may speak for.
     pub(super) bound: &'a Bound,
 }
+
+/// The image for a platform may be pushed after that for another, under the same tag: it is waited for so long.
+const PLATFORM_ARRIVES: Duration = Duration::from_mins(2);
 
 /// What a repository's default branch says of an image.
 struct Terms {
@@ -156,9 +162,13 @@ impl Pipeline {
             unread: None,
             access: may_pull,
         };
-        let wanted = terms.declared.platforms();
+        let mut wanted = terms.declared.platforms();
         if wanted.is_empty() {
-            return Ok(vec![self.new_run(&case, details, None).await?]);
+            wanted = std::slice::from_ref(&engine);
+        }
+        let is_for_the_engine = wanted.iter().any(|platform| engine.runs(platform));
+        if let Some(missing) = details.unfit.as_ref().filter(|_| is_for_the_engine) {
+            still_arriving(missing, seen.waited)?;
         }
         let mut runs = Vec::with_capacity(wanted.len());
         for platform in wanted {
@@ -302,6 +312,7 @@ impl Pipeline {
             image: seen.image.clone(),
             image_visibility: visibility,
             digest: details.digest,
+            pushed: seen.digest.clone(),
             platform: details.platform,
             claims: found.claims.into_iter().map(|claim| self.shown(claim)).collect(),
             plan: planned.plan,
@@ -310,6 +321,46 @@ impl Pipeline {
             tag: seen.tag.clone(),
             seen_at: seen.at,
             settled,
+        })
+    }
+
+    /// What is known of a run's commit by now: signatures come after the image.
+    pub(super) async fn known_by_now(&self, run: &Run) -> Result<Found, Lost> {
+        let Source { repo, binding, .. } = &run.source;
+        let bound = match binding {
+            Binding::Operator => Bound::Operator(repo.name.clone()),
+            Binding::Declared | Binding::None => Bound::Declared(vec![repo.clone()]),
+        };
+        let tags = self.store().tags_of(run.id).await.map_err(JobError::from)?;
+        let tag = tags
+            .last()
+            .ok_or_else(|| JobError::Nonsense(format!("run {} has no tag", run.id)))?;
+        let seen = Seen {
+            image: &run.image,
+            tag: &tag.tag,
+            digest: &run.pushed,
+            at: run.created_at,
+            waited: Duration::ZERO,
+            bound: &bound,
+        };
+        let access = self
+            .resolver
+            .bindings()
+            .access_of(seen.image, *binding, &repo.name);
+        let details = self.inspect(&seen, &run.platform, access).await?;
+        let case = Case {
+            seen: &seen,
+            repo,
+            binding: *binding,
+            visibility: run.image_visibility,
+            terms: &self.terms(repo, seen.image).await?,
+            unread: None,
+            access,
+        };
+        let found = self.commit(&case, &details).await?;
+        Ok(Found {
+            claims: found.claims.into_iter().map(|claim| self.shown(claim)).collect(),
+            ..found
         })
     }
 
@@ -393,6 +444,19 @@ impl Pipeline {
             drop(slot);
         });
     }
+}
+
+/// It is too early to miss a platform that a later push of the tag may bring.
+fn still_arriving(missing: &NotRunnable, waited: Duration) -> Result<(), Setback> {
+    let left = PLATFORM_ARRIVES.saturating_sub(waited);
+    if left.is_zero() || !missing.may_arrive() {
+        return Ok(());
+    }
+    Err(Setback::Passing {
+        why: missing.to_string(),
+        after: Some(left),
+        patience: Patience::GiveUp,
+    })
 }
 
 /// Platforms of one image that name different commits: none of them is to be believed.

@@ -122,6 +122,13 @@ pub enum NotRunnable {
     },
 }
 
+impl NotRunnable {
+    /// May a later push under the same tag mend it? Images of several platforms are often pushed one by one.
+    pub fn may_arrive(&self) -> bool {
+        matches!(self, Self::NoSuchPlatform { .. })
+    }
+}
+
 impl RegistryError {
     /// May another try bring an answer?
     pub(super) fn is_passing(&self) -> bool {

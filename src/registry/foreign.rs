@@ -61,6 +61,14 @@ pub fn platform(configuration: &[u8]) -> Result<Platform, RegistryError> {
         .map_err(|problem| problem.about("the configuration".to_owned()))
 }
 
+/// The digests of what an index lists, and of the layers of a manifest.
+pub fn listed(document: &[u8]) -> Vec<Digest> {
+    let entries = manifest::entries(document).unwrap_or_default().into_iter();
+    let all = entries.chain(manifest::layers(document));
+    all.filter_map(|descriptor| descriptor.digest.parse().ok())
+        .collect()
+}
+
 /// The account for `host` in Docker's own file, or why there is none although there might be.
 pub fn account(file: &str, host: &str) -> Option<Result<(String, SecretString), Option<String>>> {
     let config = DockerConfig::parse(file)?;

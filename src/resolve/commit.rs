@@ -161,7 +161,19 @@ impl Resolver {
             }
         }
         let missing = missing.or_else(|| lost.into_values().next());
-        Err(missing.map_or_else(|| Setback::Final(judgement.why_none()), not_there_yet))
+        let nothing_named = || {
+            let why = judgement.why_none();
+            if image.subject.is_some() && image.require == Evidence::Verified {
+                Setback::Passing {
+                    why: format!("{why}; or sign it: no signature that holds is there yet"),
+                    after: None,
+                    patience: Patience::SignatureArrives,
+                }
+            } else {
+                Setback::Final(why)
+            }
+        };
+        Err(missing.map_or_else(nothing_named, not_there_yet))
     }
 
     /// Who answers for a commit. One that nobody does leads nowhere.

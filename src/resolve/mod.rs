@@ -18,10 +18,11 @@ pub use binding::{Bindings, Bound};
 pub use commit::{Found, Image, Merge};
 pub use judge::{Judgement, Settled, Taken};
 pub use revision::{Named, Revision};
-pub use setback::{Patience, Setback};
+pub use setback::{Patience, SIGNATURES_ARRIVE, Setback};
 pub use signed::Subject;
 pub use source_url::SourceUrl;
 
+use crate::clock::Clock;
 use crate::github::{GitHub, GithubError};
 use crate::model::{Claim, Digest, ImageName, Platform, Repo, RepoName, Tag, Visibility};
 use crate::registry::{Access, ImageDetails, RegistryClient, RegistryError};
@@ -62,6 +63,13 @@ impl Resolver {
             verifier,
             signatures: signed::Memory::default(),
         }
+    }
+
+    /// With this clock for what is believed for some time alone.
+    #[must_use]
+    pub fn on(mut self, clock: Clock) -> Self {
+        self.signatures = signed::Memory::on(clock);
+        self
     }
 
     /// The operator's word on images and repositories.

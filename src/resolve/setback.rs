@@ -11,6 +11,9 @@ const PULL_LIMIT: Duration = Duration::from_mins(5);
 /// The same for its guard against floods, which counts minutes.
 const FLOOD_GUARD: Duration = Duration::from_mins(1);
 
+/// After an image was pushed, signatures over it are waited for so long.
+pub const SIGNATURES_ARRIVE: Duration = Duration::from_mins(5);
+
 /// How long a setback may last before it is final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {
@@ -20,6 +23,8 @@ pub enum Patience {
     TagSettles,
     /// Two minutes: the commit may be pushed after the image.
     CommitArrives,
+    /// Five minutes: signatures are made once the image was pushed.
+    SignatureArrives,
 }
 
 impl Patience {
@@ -29,6 +34,7 @@ impl Patience {
             Self::GiveUp => give_up,
             Self::TagSettles => Duration::from_secs(30),
             Self::CommitArrives => Duration::from_mins(2),
+            Self::SignatureArrives => SIGNATURES_ARRIVE,
         }
     }
 }

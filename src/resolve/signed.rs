@@ -1,13 +1,14 @@
 //! What signatures say: read where it can matter, checked, and only then believed.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use quick_cache::sync::Cache;
 
 use super::claims;
 use super::{Resolver, Setback};
+use crate::clock::{Clock, UnixMillis, millis};
 use crate::model::{Claim, Digest, ImageName, Place, Repo, RepoId};
 use crate::registry::{Access, ImageDetails, StoredSignature};
 use crate::signature::{Signed, Unverified, cosign};
@@ -51,26 +52,37 @@ impl Subject {
 
 /// Signatures that were looked for lately.
 #[derive(Clone)]
-pub(super) struct Memory(Arc<Cache<(RepoId, Digest), Known>>);
+pub(super) struct Memory {
+    found: Arc<Cache<(RepoId, Digest), Known>>,
+    clock: Clock,
+}
 
 #[derive(Clone)]
 struct Known {
     claims: Vec<Claim>,
     /// Was the registry asked as well?
     in_registry: bool,
-    since: Instant,
+    since: UnixMillis,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self(Arc::new(Cache::new(MOST)))
+        Self::on(Clock::default())
     }
 }
 
 impl Memory {
+    pub(super) fn on(clock: Clock) -> Self {
+        Self {
+            found: Arc::new(Cache::new(MOST)),
+            clock,
+        }
+    }
+
     fn find(&self, key: &(RepoId, Digest), in_registry: bool) -> Option<Vec<Claim>> {
-        let known = self.0.get(key)?;
-        let is_fresh = known.since.elapsed() < ABSENCE_LASTS && known.in_registry >= in_registry;
+        let known = self.found.get(key)?;
+        let is_fresh =
+            self.clock.now() - known.since < millis(ABSENCE_LASTS) && known.in_registry >= in_registry;
         (holds(&known.claims) || is_fresh).then_some(known.claims)
     }
 }
@@ -116,9 +128,9 @@ impl Resolver {
         let known = Known {
             claims: claims.clone(),
             in_registry,
-            since: Instant::now(),
+            since: self.signatures.clock.now(),
         };
-        self.signatures.0.insert(key, known);
+        self.signatures.found.insert(key, known);
         Ok(claims)
     }
 

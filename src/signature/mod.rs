@@ -171,6 +171,10 @@ fn explain(error: Error) -> Unverified {
         }
         Error::TransparencyLog(_) => "its entry in the public log does not hold".to_owned(),
         Error::Timestamp(_) => "nothing proves when it was made".to_owned(),
-        other => format!("it cannot be checked ({other})"),
+        // What the library says of the others holds the stranger's own words.
+        other => {
+            tracing::debug!(error = %other, "a signature cannot be checked");
+            "it is no attestation of this kind, or not whole: it cannot be checked".to_owned()
+        }
     })
 }

@@ -25,6 +25,8 @@ pub struct NewRun {
     pub image_visibility: Visibility,
     /// The manifest of the platform under test.
     pub digest: Digest,
+    /// What the tag means: the index, where there is one.
+    pub pushed: Digest,
     /// What it is tested on.
     pub platform: Platform,
     /// Every claim found, with its fate.
@@ -206,9 +208,9 @@ impl Store {
         let run = RunId::new();
         tx.execute(
             "INSERT INTO runs (id, repo_id, image, digest, platform, commit_sha, plan_fingerprint, attempt,
-                image_private, evidence, binding, claims, plan, policy, context, stage, delivery_id, created_at)
-             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 'queued', delivery_id, $16
-             FROM pushes WHERE id = $17",
+                image_private, evidence, binding, claims, plan, policy, context, pushed, stage, delivery_id, created_at)
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 'queued', delivery_id, $17
+             FROM pushes WHERE id = $18",
             args![
                 run.to_string(),
                 new.source.repo.id.0,
@@ -225,6 +227,7 @@ impl Store {
                 json(&new.plan),
                 json(&new.policy),
                 new.context.as_str(),
+                new.pushed.as_str(),
                 self.clock.now(),
                 push.to_string()
             ],

@@ -48,6 +48,8 @@ pub struct Run {
     pub image_visibility: Visibility,
     /// The manifest of the platform under test.
     pub digest: Digest,
+    /// What the tag meant when it was pushed: the index, where there is one.
+    pub pushed: Digest,
     /// What it is tested on.
     pub platform: Platform,
     /// Counts the runs of the same key, from 1.
@@ -64,6 +66,8 @@ pub struct Run {
     pub stage: Stage,
     /// What came of it.
     pub verdict: Option<Verdict>,
+    /// What the tests came to, where they are done and the verdict waits for better evidence.
+    pub tests: Option<Verdict>,
     /// What it waits for, if that is not the image's fault.
     pub trouble: Option<String>,
     /// Since when.
@@ -140,6 +144,8 @@ struct Row {
     image_private: bool,
     #[sqlx(try_from = "String")]
     digest: Digest,
+    #[sqlx(try_from = "Option<String>")]
+    pushed: Maybe<Digest>,
     #[sqlx(try_from = "String")]
     platform: Platform,
     attempt: i64,
@@ -153,6 +159,8 @@ struct Row {
     stage: String,
     #[sqlx(try_from = "Option<String>")]
     verdict: Maybe<Json<Verdict>>,
+    #[sqlx(try_from = "Option<String>")]
+    tests: Maybe<Json<Verdict>>,
     trouble: Option<String>,
     trouble_since: Option<i64>,
     #[sqlx(try_from = "Option<String>")]
@@ -195,6 +203,7 @@ impl Row {
             },
             image: self.image,
             image_visibility: visibility(self.image_private),
+            pushed: self.pushed.0.unwrap_or_else(|| self.digest.clone()),
             digest: self.digest,
             platform: self.platform,
             attempt: self.attempt,
@@ -204,6 +213,7 @@ impl Row {
             context: self.context,
             stage,
             verdict: self.verdict.0.map(|verdict| verdict.0),
+            tests: self.tests.0.map(|tests| tests.0),
             trouble: self.trouble,
             trouble_since: self.trouble_since,
             superseded_by: self.superseded_by.0,
@@ -221,7 +231,8 @@ macro_rules! select_run {
         concat!(
             "SELECT r.id, r.repo_id, p.name AS repo_name, p.private AS repo_private, p.default_branch,
                 p.installation_id, r.commit_sha, r.evidence, r.binding, r.image, r.image_private, r.digest,
-                r.platform, r.attempt, r.claims, r.plan, r.policy, r.context, r.stage, r.verdict, r.trouble, r.trouble_since,
+                r.pushed, r.platform, r.attempt, r.claims, r.plan, r.policy, r.context, r.stage, r.verdict, r.tests,
+                r.trouble, r.trouble_since,
                 r.superseded_by, r.delivery_id AS delivery, r.created_at, r.started_at, r.finished_at
              FROM runs AS r JOIN repos AS p ON p.id = r.repo_id ",
             $rest

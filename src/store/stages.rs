@@ -6,7 +6,7 @@ use super::jobs::{JobKind, Lease, NewJob};
 use super::record::{Json, json};
 use super::{Store, StoreError};
 use crate::clock::UnixMillis;
-use crate::model::{Policy, RunId, Verdict};
+use crate::model::{Evidence, JudgedClaim, Policy, RunId, Verdict};
 
 /// What became of the wish to run once more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +69,59 @@ impl Store {
         tx.commit().await?;
         self.ring([JobKind::Test, JobKind::Report]);
         Ok(())
+    }
+
+    /// A run's tests are done, and its verdict waits for better evidence of its commit.
+    /// `tests`: what they came to, and printed where they just ended. `why`: what is waited for, a sentence for the
+    /// check; its job comes back `at` this time.
+    pub async fn evidence_awaited(
+        &self,
+        held: &Lease,
+        run: RunId,
+        (tests, log): (&Verdict, &[u8]),
+        (why, at): (&str, UnixMillis),
+    ) -> Result<(), StoreError> {
+        let chunks = super::logs::compress(log)?;
+        let mut tx = self.db.begin().await?;
+        Self::retry_in(&mut tx, held, at, why).await?;
+        let begins = tx
+            .execute(
+                "UPDATE runs SET tests = $2, trouble = $3
+                 WHERE id = $1 AND stage <> 'finished' AND (trouble IS NULL OR trouble <> $3)",
+                args![run.to_string(), json(tests), why],
+            )
+            .await?;
+        if begins > 0 {
+            Self::put_log(&mut tx, run, chunks).await?;
+            self.note_in(&mut tx, run, why).await?;
+            self.want_reports(&mut tx, run).await?;
+        }
+        tx.commit().await?;
+        self.ring([JobKind::Test, JobKind::Report]);
+        Ok(())
+    }
+
+    /// More is known of a run's commit than when it was made.
+    pub async fn evidence_found(
+        &self,
+        held: &Lease,
+        run: RunId,
+        evidence: Evidence,
+        claims: &[JudgedClaim],
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin_held(held).await?;
+        tx.execute(
+            "UPDATE runs SET evidence = $2, claims = $3 WHERE id = $1 AND stage <> 'finished'",
+            args![run.to_string(), json(&evidence), json(&claims)],
+        )
+        .await?;
+        self.note_in(
+            &mut tx,
+            run,
+            &format!("Its claims were read again: the evidence is `{evidence}`"),
+        )
+        .await?;
+        tx.commit().await
     }
 
     /// A run ends: its verdict, its log, what GitHub should show, and its job, all at once.
@@ -172,10 +225,10 @@ impl Store {
         let again = RunId::new();
         tx.execute(
             "INSERT INTO runs (id, repo_id, image, digest, platform, commit_sha, plan_fingerprint, attempt,
-                image_private, evidence, binding, claims, plan, policy, context, stage, delivery_id, created_at,
-                superseded_by)
+                image_private, evidence, binding, claims, plan, policy, context, pushed, stage, delivery_id,
+                created_at, superseded_by)
              SELECT $1, repo_id, image, digest, platform, commit_sha, plan_fingerprint, attempt + 1,
-                image_private, evidence, binding, claims, plan, policy, context, 'queued', $2, $3, superseded_by
+                image_private, evidence, binding, claims, plan, policy, context, pushed, 'queued', $2, $3, superseded_by
              FROM runs WHERE id = $4",
             args![again.to_string(), delivery, self.clock.now(), newest.as_str()],
         )

@@ -138,9 +138,9 @@ const PARTS: &[Part] = &[
         may_name: &["clock", "config", "model", "net", "tally"],
     },
     Part {
-        sentence: "`resolve/` names `config`, `github`, `model`, `registry` and `signature`",
+        sentence: "`resolve/` names `clock`, `config`, `github`, `model`, `registry` and `signature`",
         place: "resolve/",
-        may_name: &["config", "github", "model", "registry", "signature"],
+        may_name: &["clock", "config", "github", "model", "registry", "signature"],
     },
     Part {
         sentence: "`signature/` names `model`, and does no I/O",

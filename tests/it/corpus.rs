@@ -14,7 +14,7 @@ mod properties;
 
 /// Of a corpus: what a person can look through, and a clone can carry.
 const MOST_FILES: usize = 40;
-const MOST_BYTES: usize = 4096;
+const MOST_BYTES: usize = 8192;
 
 fn fuzz(folder: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

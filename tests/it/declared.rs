@@ -4,6 +4,7 @@
 mod files;
 mod policies;
 mod refs;
+mod signatures;
 mod strangers;
 
 use hubcheck::demo::github::NewCommit;

@@ -51,6 +51,27 @@ fn a_signature_that_holds_names_repository_and_commit() {
     );
 }
 
+/// What the fuzz target starts from: an authority that nobody holds the key of any more, and its one bundle.
+#[test]
+fn the_fuzzers_bundle_holds_for_good() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    let (root, seed) = (
+        folder.join("sigstore/root.json"),
+        folder.join("corpus/bundle/seed-00"),
+    );
+    if std::env::var_os("WRITE_FIXTURES").is_some() {
+        let sigstore = Sigstore::new();
+        std::fs::create_dir_all(root.parent().unwrap()).unwrap();
+        std::fs::create_dir_all(seed.parent().unwrap()).unwrap();
+        std::fs::write(&root, sigstore.root()).unwrap();
+        let bundle = sigstore.bundle(&workflow(&commit()), &digest("the image"));
+        std::fs::write(&seed, bundle.to_string()).unwrap();
+    }
+    let verifier = Verifier::trusting(&std::fs::read_to_string(root).unwrap()).unwrap();
+    let signed = verifier.verify(&std::fs::read(seed).unwrap(), &[digest("the image")]);
+    assert_eq!(signed.unwrap().commit, commit());
+}
+
 #[test]
 fn cosigns_older_form_says_the_same() {
     let sigstore = Sigstore::new();

@@ -1,7 +1,10 @@
 //! Which tags are tested, under which check, where it is told, and within which bounds.
 
+use std::time::Duration;
+
 use hubcheck::demo::github::NewCommit;
-use hubcheck::store::PushStage;
+use hubcheck::demo::images::ImageBuilder;
+use hubcheck::store::{PushRecord, PushStage};
 
 use super::{FILE, declaring};
 use crate::support::house::{House, IMAGE, labelled};
@@ -109,6 +112,29 @@ async fn a_platform_that_the_engine_does_not_run_is_named() {
             ),
         ]
     );
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_platform_that_is_not_there_yet_is_waited_for() {
+    let house = declaring("{}").await;
+    let commit = house.github.commit(&house.repo, "platform by platform").unwrap();
+    let foreign = ImageBuilder::new("linux/s390x".parse().unwrap())
+        .label("org.opencontainers.image.revision", commit.as_str())
+        .build();
+    house.registry.push(IMAGE, "v1", &foreign).await;
+    let first = house.announce("v1").await;
+    let waits = |push: &PushRecord| push.reason.as_ref().is_some_and(|why| why.contains("has no "));
+    let pushes = house.pushes(&first, waits).await;
+    assert_eq!(pushes[0].stage, PushStage::Received);
+    assert!(house.github.writes().is_empty(), "nothing is said too early");
+    // The other builder comes, and what it pushed is all that is told.
+    house.push("v1", &labelled(&commit, "echo fine")).await;
+    assert_eq!(house.shown(&commit, 1).await.conclusion(), ("success", "success"));
+    house.clock.advance(Duration::from_secs(121));
+    house
+        .pushes(&first, |push| push.stage == PushStage::Superseded)
+        .await;
     house.close().await;
 }
 

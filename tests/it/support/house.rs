@@ -9,6 +9,7 @@ use hubcheck::demo::images::{Image, ImageBuilder};
 use hubcheck::hooks::{HookKeys, Sender};
 use hubcheck::model::{CommitSha, DeliveryId, Digest, RepoName, Visibility};
 use hubcheck::service::{Environment, Service};
+use hubcheck::signature::Verifier;
 use hubcheck::store::{PushRecord, Store};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -17,6 +18,7 @@ use tokio::net::TcpListener;
 
 use super::images::busybox_layer;
 use super::registry::{PASSWORD, Registry, USERNAME};
+use super::sigstore::Sigstore;
 
 /// How long a verdict may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -37,6 +39,8 @@ pub(crate) struct House {
     pub(crate) client: reqwest::Client,
     /// The bot's: moving it forward moves the times of what waits.
     pub(crate) clock: Clock,
+    /// Whose signatures the bot believes.
+    pub(crate) sigstore: Sigstore,
     keys: HookKeys,
     folder: TempDir,
 }
@@ -124,10 +128,11 @@ impl House {
         config.public_url.clone_from(&url);
         config.hooks.secret = vec![secret];
         change(&mut config);
-        let clock = Clock::default();
+        let (clock, sigstore) = (Clock::default(), Sigstore::new());
         let environment = Environment {
             listener: Some(listener),
             clock: clock.clone(),
+            verifier: Verifier::trusting(&sigstore.root()).unwrap(),
             ..Environment::default()
         };
         let service = Service::start(config, environment).await.unwrap();
@@ -145,6 +150,7 @@ impl House {
             repo,
             client,
             clock,
+            sigstore,
             keys,
             folder,
         }

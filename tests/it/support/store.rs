@@ -215,6 +215,9 @@ pub(crate) fn new_run(tag: &str, digit: char, seen_at: i64) -> NewRun {
         digest: format!("sha256:{}", digit.to_string().repeat(64))
             .parse()
             .unwrap(),
+        pushed: format!("sha256:{}", digit.to_string().repeat(64))
+            .parse()
+            .unwrap(),
         platform: Platform {
             os: "linux".to_owned(),
             architecture: "amd64".to_owned(),
