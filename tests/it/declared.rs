@@ -13,22 +13,22 @@ use hubcheck::model::CommitSha;
 use crate::support::house::House;
 
 /// Where the file stands.
-const FILE: &str = ".github/hubcheck.yml";
+pub(crate) const FILE: &str = ".github/hubcheck.yml";
 
 /// A bot whose operator bound no image.
-async fn unbound() -> House {
+pub(crate) async fn unbound() -> House {
     House::with(|config| config.images.clear()).await
 }
 
 /// The same, and the repository declares its image with these lines.
-async fn declaring(lines: &str) -> House {
+pub(crate) async fn declaring(lines: &str) -> House {
     let house = unbound().await;
     declare(&house, &format!("images:\n  acme/app: {lines}\n")).await;
     house
 }
 
 /// Puts a file on the default branch, and waits until the bot knows of it.
-async fn declare(house: &House, text: &str) -> CommitSha {
+pub(crate) async fn declare(house: &House, text: &str) -> CommitSha {
     let new = NewCommit {
         message: "Say how our image is tested",
         files: &[(FILE, text)],

@@ -31,5 +31,6 @@ mod server;
 mod signatures;
 mod store;
 mod support;
+mod threats;
 mod web;
 mod whole;

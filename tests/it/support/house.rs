@@ -181,6 +181,12 @@ impl House {
         format!("{}/hooks/dockerhub/{}", self.url, self.token())
     }
 
+    /// The same for another image.
+    pub(crate) fn hook_of(&self, image: &str) -> String {
+        let token = self.keys.token(Sender::Dockerhub, &image.parse().unwrap());
+        format!("{}/hooks/dockerhub/{token}", self.url)
+    }
+
     pub(crate) fn token(&self) -> String {
         self.keys.token(Sender::Dockerhub, &IMAGE.parse().unwrap())
     }
@@ -253,9 +259,13 @@ impl House {
                 let _ = tokio::time::timeout(Duration::from_millis(50), bell).await;
             }
         };
-        tokio::time::timeout(PATIENCE, search)
-            .await
-            .expect("the push does not get there")
+        match tokio::time::timeout(PATIENCE, search).await {
+            Ok(pushes) => pushes,
+            Err(_) => {
+                let pushes = self.service.store().pushes_of(id).await.unwrap();
+                panic!("the push does not get there: {pushes:#?}")
+            }
+        }
     }
 
     /// Waits until the files of so many repositories were read.
