@@ -311,8 +311,9 @@ fn files_stay_small() {
 }
 
 #[test]
-fn every_test_that_the_table_of_faults_names_exists() {
-    let table = fs::read_to_string(root().join("docs/faults.md")).unwrap();
+fn every_test_that_the_tables_of_faults_and_threats_name_exists() {
+    let table = |name: &str| fs::read_to_string(root().join("docs").join(name)).unwrap();
+    let table = table("faults.md") + &table("threats.md");
     let named = Regex::new("`([a-z0-9_]{16,})`").unwrap();
     let mut tests = String::new();
     for folder in ["tests/it", "src"] {
@@ -326,7 +327,7 @@ fn every_test_that_the_table_of_faults_names_exists() {
         );
         count += 1;
     }
-    assert!(count > 70, "the table was not read: {count}");
+    assert!(count > 84, "the tables were not read: {count}");
 }
 
 /// The text of all sources below a folder.

@@ -259,13 +259,11 @@ impl House {
                 let _ = tokio::time::timeout(Duration::from_millis(50), bell).await;
             }
         };
-        match tokio::time::timeout(PATIENCE, search).await {
-            Ok(pushes) => pushes,
-            Err(_) => {
-                let pushes = self.service.store().pushes_of(id).await.unwrap();
-                panic!("the push does not get there: {pushes:#?}")
-            }
+        if let Ok(pushes) = tokio::time::timeout(PATIENCE, search).await {
+            return pushes;
         }
+        let pushes = self.service.store().pushes_of(id).await.unwrap();
+        panic!("the push does not get there: {pushes:#?}")
     }
 
     /// Waits until the files of so many repositories were read.
