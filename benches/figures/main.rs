@@ -19,6 +19,7 @@ mod million;
 mod peer;
 mod process;
 mod pushes;
+mod resolve;
 mod row;
 mod scale;
 mod sqlite;
@@ -37,6 +38,7 @@ async fn figure(name: &str, house: &House) -> Result<Vec<Row>> {
         "intake" => intake::registry(house).await,
         "signed" => intake::signed(house).await,
         "first-write" => pushes::first_write(house).await,
+        "resolve" => resolve::measure(house).await,
         "overhead" => engine::overhead(house).await,
         "throughput" => engine::throughput(house).await,
         "writes" => pushes::writes(house).await,

@@ -58,7 +58,7 @@ fn is_written(house: &House, github: &GitHub, commit: &CommitSha) -> bool {
 
 /// What the bot asks the registry, in the same order, and nothing else: where the tag points, the manifest,
 /// the configuration.
-async fn registry_alone(house: &House, tag: &str) -> Result<Duration> {
+pub(crate) async fn registry_alone(house: &House, tag: &str) -> Result<Duration> {
     let base = format!("http://{}/v2/{IMAGE}", house.registry.host());
     let begun = Instant::now();
     let head = house

@@ -20,7 +20,7 @@ pub fn mend(image: &ImageName, evidence: Evidence, policy: &Policy) -> Option<Me
     } else if evidence < policy.require && policy.require == Evidence::Verified {
         "A verified commit is asked for: the job that pushes the image has to sign what it built."
     } else if evidence < policy.require || evidence == Evidence::Inferred {
-        "The image itself does not say from which commit it was built. These labels and this provenance do."
+        "The image does not name its commit in full. Built with these labels and this provenance it does."
     } else {
         return None;
     };
