@@ -28,12 +28,30 @@ impl GitHub {
         }
     }
 
-    /// The same of a repository that was seen before, whose installation need not be looked up.
+    /// The same of a repository that was seen before: the very one, also where its name is another one's by now.
     pub async fn recent_repo_seen(&self, seen: &Repo) -> Result<Repo, GithubError> {
         if self.known_installation(&seen.name).is_none() {
             self.remember_installation(&seen.name, seen.installation);
         }
-        self.recent_repo(&seen.name).await
+        let named = self.recent_repo(&seen.name).await?;
+        if named.id == seen.id {
+            return Ok(named);
+        }
+        self.repo_numbered(seen).await.map_err(|error| match error {
+            GithubError::NotFound(_) => GithubError::NotInstalled(seen.name.clone()),
+            other => other,
+        })
+    }
+
+    /// By its number, where GitHub leads those who ask for a former name.
+    /// <https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api#follow-redirects>
+    async fn repo_numbered(&self, seen: &Repo) -> Result<Repo, GithubError> {
+        let request = Request::get(format!("/repositories/{}", seen.id.0));
+        let answer = self.send_as(seen.installation, &seen.name, &request).await?;
+        let repo: wire::Repository = wire::read(&request, &answer)?;
+        let repo = repo.in_installation(seen.installation);
+        self.inner.memory.keep_repo(&repo.name, &repo);
+        Ok(repo)
     }
 
     /// A repository as it is now, under its name of today, with the installation that may write

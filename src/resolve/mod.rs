@@ -134,14 +134,7 @@ impl Resolver {
                 ))
             })?,
         };
-        let now = self.github.recent_repo_seen(declarer).await?;
-        if now.id == declarer.id {
-            Ok(now)
-        } else {
-            Err(Setback::Final(format!(
-                "the repository that declares {image} is another one by now under its name"
-            )))
-        }
+        Ok(self.github.recent_repo_seen(declarer).await?)
     }
 
     /// The one of several repositories that a claim names, by the name it has or had.
