@@ -53,6 +53,7 @@ pub(super) fn what_lies_beside_an_image_is_bounded(input: &[u8]) {
         assert_sentence(&verified.expect_err("nobody signed this").to_string(), 200);
     }
     for digest in registry::listed(envelope.as_bytes()) {
-        assert!(envelope.contains(digest.as_str()) || envelope.contains('\\'));
+        let is_listed = envelope.to_ascii_lowercase().contains(digest.as_str());
+        assert!(is_listed || envelope.contains('\\'));
     }
 }

@@ -62,5 +62,5 @@ fn text(value: Option<&String>) -> Option<String> {
     if text != value {
         text.push(char::REPLACEMENT_CHARACTER);
     }
-    (!text.is_empty() && value.len() <= MAX_TEXT).then_some(text)
+    (!text.is_empty() && value.len().max(text.len()) <= MAX_TEXT).then_some(text)
 }
