@@ -23,6 +23,7 @@ pub(super) fn no_file_loosens_what_the_operator_set(input: &[u8]) {
     let said = Said {
         on_default: Some(&file),
         at_commit: Some(&file),
+        label: Some(&text),
         of_fork: false,
     };
     let planned = plan(&docker, &image, said);

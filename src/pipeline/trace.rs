@@ -283,7 +283,7 @@ impl Pipeline {
             ..
         } = *case;
         let found = self.commit(case, &details).await?;
-        let (planned, problem) = self.plan(seen.image, repo, &found.commit, terms).await?;
+        let (planned, problem) = self.plan(case, &details, &found.commit).await?;
         let unfit = beside
             .map(|(wanted, engine)| format!("this Docker Engine runs {engine}, and not {wanted}"))
             .or_else(|| details.unfit.as_ref().map(ToString::to_string));
@@ -382,11 +382,11 @@ impl Pipeline {
     /// What is tested at a commit, or what is wrong with the file there.
     async fn plan(
         &self,
-        image: &ImageName,
-        repo: &Repo,
+        case: &Case<'_>,
+        details: &ImageDetails,
         commit: &CommitSha,
-        terms: &Terms,
     ) -> Result<(Planned, Option<String>), Lost> {
+        let Case { repo, terms, .. } = *case;
         let github = &self.parts.github;
         let (content, standing) = tokio::join!(
             github.file_at(repo, plan::PATH, commit),
@@ -397,14 +397,18 @@ impl Pipeline {
             Content::Unusable(why) => Err(format!("{}: {why}", plan::PATH)),
             Content::Absent | Content::Unchanged => Ok(None),
         };
+        let label = details.labels.get(plan::TEST_LABEL);
+        let label = label.map(|text| self.parts.runner.hidden().text(text));
         let said = Said {
             on_default: terms.file.as_ref(),
             at_commit: at_commit.as_ref().ok().and_then(Option::as_ref),
+            label: label.as_deref(),
             // Whoever is not known gets no more than a stranger.
             of_fork: standing? != Standing::Repository,
         };
-        let planned = plan::plan(&self.parts.docker, image, said);
+        let planned = plan::plan(&self.parts.docker, case.seen.image, said);
         let problem = at_commit.err().map(|why| format!("at this commit, {why}"));
+        let problem = problem.or_else(|| planned.problem.clone());
         Ok((planned, problem))
     }
 

@@ -3,6 +3,7 @@
 
 mod declaration;
 mod file;
+mod label;
 mod values;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use crate::model::{ImageName, Limits, Network, Plan, Profile, Step, StepKind};
 
 pub use declaration::Declaration;
 pub use file::{File, FileError, MAX_BYTES, PATH};
+pub use label::TEST_LABEL;
 
 use declaration::{Test, WantedLimits};
 
@@ -25,6 +27,8 @@ pub struct Said<'a> {
     pub on_default: Option<&'a File>,
     /// The file at the commit under test: what is tested.
     pub at_commit: Option<&'a File>,
+    /// The image's own label [`TEST_LABEL`]: what is tested where no file says it.
+    pub label: Option<&'a str>,
     /// Does only a fork hold the commit? Then its tests are held as tightly as can be.
     pub of_fork: bool,
 }
@@ -36,10 +40,12 @@ pub struct Planned {
     pub plan: Plan,
     /// Sentences for the check: what the repository asked for and does not get, and why.
     pub notes: Vec<String>,
+    /// What somebody must mend before anything can be run.
+    pub problem: Option<String>,
 }
 
 /// The plan for an image: the tests of the commit where its file names the image, else those of the default branch,
-/// else `docker run IMAGE test`. All else comes from the default branch, and never exceeds the operator's ceilings.
+/// else what the image's own label says, else `docker run IMAGE test`. All else comes from the default branch, and never exceeds the operator's ceilings.
 pub fn plan(docker: &Docker, image: &ImageName, said: Said<'_>) -> Planned {
     let mut notes = Vec::new();
     let declared = said.on_default.and_then(|file| file.of(image));
@@ -47,10 +53,14 @@ pub fn plan(docker: &Docker, image: &ImageName, said: Said<'_>) -> Planned {
     notes.extend(unheard(image, said));
     let bounds = declared.cloned().unwrap_or_default();
     let limits = limits(docker, bounds.limits(), &mut notes);
-    let steps = of_commit.or(declared).and_then(Declaration::tests).map_or_else(
-        || vec![discovered()],
-        |tests| steps(tests, limits.timeout, &mut notes),
-    );
+    let mut problem = None;
+    let steps = match of_commit.or(declared).and_then(Declaration::tests) {
+        Some(tests) => steps(tests, limits.timeout, &mut notes),
+        None => discovered(image, said.label, &mut notes).unwrap_or_else(|why| {
+            problem = Some(why);
+            Vec::new()
+        }),
+    };
     Planned {
         plan: Plan {
             steps,
@@ -59,6 +69,7 @@ pub fn plan(docker: &Docker, image: &ImageName, said: Said<'_>) -> Planned {
             limits,
         },
         notes,
+        problem,
     }
 }
 
@@ -95,17 +106,31 @@ fn unheard(image: &ImageName, said: Said<'_>) -> Option<String> {
     })
 }
 
-/// The step where nothing names another.
-fn discovered() -> Step {
-    Step {
-        name: "test".to_owned(),
+/// The step where no file names another.
+fn discovered(image: &ImageName, label: Option<&str>, notes: &mut Vec<String>) -> Result<Vec<Step>, String> {
+    let args = match label {
+        None => vec!["test".to_owned()],
+        Some(text) => {
+            let said = label::read(text, image)?;
+            if !said.unheard.is_empty() {
+                let options: Vec<String> = said.unheard.iter().map(|name| format!("`{name}`")).collect();
+                notes.push(format!(
+                    "the image's label {TEST_LABEL} asks for {}: only what follows the image is taken",
+                    options.join(", ")
+                ));
+            }
+            said.args
+        }
+    };
+    Ok(vec![Step {
+        name: made_name(&args),
         kind: StepKind::Run {
-            args: vec!["test".to_owned()],
+            args,
             entrypoint: None,
             env: [].into(),
         },
         timeout: None,
-    }
+    }])
 }
 
 fn steps(tests: &[Test], ceiling: Duration, notes: &mut Vec<String>) -> Vec<Step> {

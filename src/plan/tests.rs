@@ -26,6 +26,7 @@ fn outcome(text: &str) -> String {
     let said = Said {
         on_default: Some(&file),
         at_commit: Some(&file),
+        label: None,
         of_fork: false,
     };
     let tag = |name: &str| name.parse().unwrap();
@@ -152,6 +153,7 @@ fn planned(docker: &Docker, on_default: &str, at_commit: &str, of_fork: bool) ->
     let said = Said {
         on_default: Some(&on_default),
         at_commit: Some(&at_commit),
+        label: None,
         of_fork,
     };
     plan(docker, &"acme/app".parse().unwrap(), said)

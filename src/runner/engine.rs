@@ -118,6 +118,7 @@ impl Engine {
             command: self.shown(config.cmd),
             working_dir: config.working_dir.unwrap_or_default(),
             volumes: config.volumes.unwrap_or_default(),
+            labels: config.labels.unwrap_or_default().into_iter().collect(),
             origin: Origin::Present,
         }))
     }

@@ -1,5 +1,7 @@
 //! An image that the Engine holds, and what can be said about a step in it before it runs.
 
+use std::collections::BTreeMap;
+
 use crate::model::{Cause, Platform, StepKind};
 
 /// An image that the Engine holds, as far as running it depends on it.
@@ -17,6 +19,8 @@ pub struct LocalImage {
     pub working_dir: String,
     /// Paths that the image wants to be volumes.
     pub volumes: Vec<String>,
+    /// What its labels say.
+    pub labels: BTreeMap<String, String>,
     /// Was it fetched for this call, so that it is ours to remove?
     pub origin: Origin,
 }
@@ -89,8 +93,6 @@ fn reaches_processes(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     fn image() -> LocalImage {
@@ -101,6 +103,7 @@ mod tests {
             command: vec!["serve".to_owned()],
             working_dir: String::new(),
             volumes: Vec::new(),
+            labels: BTreeMap::new(),
             origin: Origin::Present,
         }
     }

@@ -43,6 +43,13 @@ impl Built {
         assert!(done.status.success(), "{done:?}");
     }
 
+    /// Gives it a label.
+    fn says(&self, label: &str) {
+        let dockerfile = self.folder.path().join("Dockerfile");
+        std::fs::write(&dockerfile, format!("FROM {}\nLABEL {label}\n", self.name)).unwrap();
+        self.docker(&["build", "--no-cache", "-q", "-t", &self.name, "."]);
+    }
+
     fn declares(&self, lines: &str) {
         let (name, _) = self.name.split_once(':').unwrap();
         std::fs::create_dir_all(self.folder.path().join(".github")).unwrap();
@@ -63,6 +70,24 @@ impl Drop for Built {
     fn drop(&mut self) {
         self.docker(&["rmi", "-f", &self.name]);
     }
+}
+
+#[tokio::test]
+async fn the_images_own_label_says_what_is_tested_until_somebody_else_does() {
+    let built = Built::new("echo got: $*");
+    built.says("org.label-schema.docker.cmd.test=\"--from the-label\"");
+    let (code, out, err) = built.test(&[]).await;
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(
+        format!("{out}{err}").contains("got: --from the-label"),
+        "{out}{err}"
+    );
+    let (_, out, err) = built.test(&["by", "hand"]).await;
+    assert!(format!("{out}{err}").contains("got: by hand"), "{out}{err}");
+    built.says("org.label-schema.docker.cmd.test=\"docker run other/image test\"");
+    let (code, _, err) = built.test(&[]).await;
+    assert_eq!(code, Some(1), "{err}");
+    assert!(err.contains("is nowhere in it"), "{err}");
 }
 
 #[tokio::test]

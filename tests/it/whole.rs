@@ -1,7 +1,8 @@
 //! The loop, whole: a push to a real registry ends as a check run and a status on the right commit.
 
 use hubcheck::demo::github::{Fault, Trouble};
-use hubcheck::model::Digest;
+use hubcheck::demo::images::Image;
+use hubcheck::model::{CommitSha, Digest};
 use reqwest::Method;
 
 use crate::support::house::{ENDLESS, House, IMAGE, PATIENCE, labelled, of_2014, plain, today};
@@ -161,6 +162,46 @@ async fn of_two_digests_of_one_tag_the_older_is_cancelled_with_a_link() {
     assert!(
         older.summary.unwrap().contains(&last.check.details_url.unwrap()),
         "it links to its successor"
+    );
+    house.close().await;
+}
+
+/// An image whose label says how it is tested, and whose entrypoint prints what it is given.
+fn self_describing(commit: &CommitSha, label: &str) -> Image {
+    plain("echo got: $*; [ \"$*\" = \"--self check\" ]")
+        .label("org.opencontainers.image.revision", commit.as_str())
+        .label("org.label-schema.docker.cmd.test", label)
+        .build()
+}
+
+#[tokio::test]
+async fn an_image_that_says_itself_how_it_is_tested_is_tested_so() {
+    let house = House::open().await;
+    let commit = house.github.commit(&house.repo, "described").unwrap();
+    let line = "docker run --rm --privileged acme/app:latest --self check";
+    house.push("v1", &self_describing(&commit, line)).await;
+    let shown = house.shown(&commit, 1).await;
+    assert_eq!(shown.conclusion(), ("success", "success"), "{}", shown.summary());
+    for told in [
+        "got: --self check",
+        "--privileged",
+        "only what follows the image is taken",
+    ] {
+        assert!(
+            shown.summary().contains(told),
+            "no `{told}` in {}",
+            shown.summary()
+        );
+    }
+
+    let commit = house.github.commit(&house.repo, "described badly").unwrap();
+    house.push("v2", &self_describing(&commit, "say 'hello")).await;
+    let shown = house.shown(&commit, 1).await;
+    assert_eq!(shown.conclusion(), ("action_required", "error"));
+    let title = shown.check.title.as_deref().unwrap();
+    assert!(
+        title.contains("docker.cmd.test has a quote that is not closed"),
+        "{title}"
     );
     house.close().await;
 }

@@ -80,7 +80,7 @@ enum Held {
 
 pub(super) async fn run(common: &Common, options: &Options) -> Result<(), Failure> {
     let config = common.load()?;
-    let planned = planned(&config, options)?;
+    let file = file(options)?;
     let hidden = Redactor::new(&config.secrets()).map_err(|error| Failure::Usage(error.to_string()))?;
     let runner = Runner::connect(&config.docker, Uuid::now_v7(), Clock::default())
         .map_err(|error| Failure::Usage(error.to_string()))?
@@ -89,12 +89,13 @@ pub(super) async fn run(common: &Common, options: &Options) -> Result<(), Failur
     let session = Session {
         config: &config,
         options,
+        file: file.as_ref(),
         runner: &runner,
         screen: &screen,
         stop: CancellationToken::new(),
     };
     let interrupted = stop_signal()?;
-    let work = session.test(&planned);
+    let work = session.test();
     tokio::pin!(work);
     let tested = tokio::select! {
         tested = &mut work => tested,
@@ -127,18 +128,59 @@ pub(super) async fn run(common: &Common, options: &Options) -> Result<(), Failur
 struct Session<'a> {
     config: &'a Config,
     options: &'a Options,
+    file: Option<&'a File>,
     runner: &'a Runner,
     screen: &'a Screen,
     stop: CancellationToken,
 }
 
 impl Session<'_> {
-    async fn test(&self, planned: &Planned) -> Result<Tested, Failure> {
+    /// What is tested: the arguments, else the file's tests, else what the image's label says, else
+    /// `docker run IMAGE test`.
+    fn planned(&self, image: &LocalImage) -> Result<Planned, Failure> {
+        let options = self.options;
+        let label = image
+            .labels
+            .get(plan::TEST_LABEL)
+            .filter(|_| options.args.is_empty());
+        let label = label.map(|text| self.runner.hidden().text(text));
+        let said = Said {
+            on_default: self.file,
+            at_commit: self.file,
+            label: label.as_deref(),
+            of_fork: false,
+        };
+        let mut planned = plan::plan(&self.config.docker, &options.image.name, said);
+        if let Some(why) = planned.problem {
+            return Err(Failure::No(why));
+        }
+        if !options.args.is_empty() {
+            planned.plan.steps = vec![Step {
+                name: options.args.join(" "),
+                kind: StepKind::Run {
+                    args: options.args.clone(),
+                    entrypoint: None,
+                    env: [].into(),
+                },
+                timeout: None,
+            }];
+        }
+        if let Some(held) = options.profile {
+            planned.plan.profile = match held {
+                Held::Compatible => Profile::Compatible,
+                Held::Strict => Profile::Strict,
+            };
+        }
+        Ok(planned)
+    }
+
+    async fn test(&self) -> Result<Tested, Failure> {
         let (options, runner, screen) = (self.options, self.runner, self.screen);
+        let image = self.bring().await?;
+        let planned = self.planned(&image)?;
         for note in &planned.notes {
             screen.warn(note);
         }
-        let image = self.bring().await?;
         let plan = &planned.plan;
         let steps = u32::try_from(plan.steps.len()).unwrap_or(u32::MAX);
         let owner = Owner {
@@ -235,35 +277,6 @@ impl Session<'_> {
         screen.pulled();
         pulled.map_err(|error| Failure::Outside(error.to_string()))
     }
-}
-
-/// What is tested: the arguments, else the file's tests, else `docker run IMAGE test`.
-fn planned(config: &Config, options: &Options) -> Result<Planned, Failure> {
-    let file = file(options)?;
-    let said = Said {
-        on_default: file.as_ref(),
-        at_commit: file.as_ref(),
-        of_fork: false,
-    };
-    let mut planned = plan::plan(&config.docker, &options.image.name, said);
-    if !options.args.is_empty() {
-        planned.plan.steps = vec![Step {
-            name: options.args.join(" "),
-            kind: StepKind::Run {
-                args: options.args.clone(),
-                entrypoint: None,
-                env: [].into(),
-            },
-            timeout: None,
-        }];
-    }
-    if let Some(held) = options.profile {
-        planned.plan.profile = match held {
-            Held::Compatible => Profile::Compatible,
-            Held::Strict => Profile::Strict,
-        };
-    }
-    Ok(planned)
 }
 
 /// The file that was named, which must be about the image; else the one that stands here, if there is one.
