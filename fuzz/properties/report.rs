@@ -72,6 +72,7 @@ pub(super) fn a_report_fits_and_nothing_in_it_comes_alive(input: &[u8]) {
         Standing::Retrying {
             trouble: &words.claim,
         },
+        Standing::Awaiting { what: &words.claim },
         Standing::Running,
     ] {
         told(&words, standing);

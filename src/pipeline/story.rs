@@ -98,6 +98,7 @@ impl Pipeline {
                 completed_at_ms: run.finished_at.unwrap_or(run.created_at),
                 successor_url: successor_url.as_deref(),
             },
+            (None, Some(what)) if run.tests.is_some() => Standing::Awaiting { what },
             (None, Some(trouble)) => Standing::Retrying { trouble },
             // A run that waits for its slot is shown as running: one write less.
             (None, None) => Standing::Running,

@@ -30,7 +30,7 @@ const MAX_NOTE: usize = 600;
 pub(super) fn write(story: &Story<'_>) -> String {
     let verdict = match story.standing {
         Standing::Judged { verdict, .. } => Some(verdict),
-        Standing::Queued | Standing::Running | Standing::Retrying { .. } => None,
+        Standing::Queued | Standing::Running | Standing::Retrying { .. } | Standing::Awaiting { .. } => None,
     };
     let headline = headline(story);
     let facts = facts(story);
@@ -64,6 +64,7 @@ fn headline(story: &Story<'_>) -> String {
         Standing::Queued => ("Queued", "waiting for its turn".to_owned()),
         Standing::Running => ("In progress", "the image's tests are running".to_owned()),
         Standing::Retrying { trouble } => ("Trying again", bounded_prose(trouble)),
+        Standing::Awaiting { what } => ("Waiting", bounded_prose(what)),
         Standing::Judged { verdict, .. } => match Together::of(verdict, story.siblings) {
             Together::Own(own) => (outcome_in_words(own.outcome), bounded_prose(&own.title)),
             Together::Worse(sibling, worse) => (

@@ -62,7 +62,9 @@ impl<'a> Story<'a> {
     pub(super) fn together(&self) -> Option<Together<'a>> {
         match self.standing {
             Standing::Judged { verdict, .. } => Some(Together::of(verdict, self.siblings)),
-            Standing::Queued | Standing::Running | Standing::Retrying { .. } => None,
+            Standing::Queued | Standing::Running | Standing::Retrying { .. } | Standing::Awaiting { .. } => {
+                None
+            }
         }
     }
 
@@ -83,6 +85,11 @@ pub enum Standing<'a> {
     Retrying {
         /// What stands in the way.
         trouble: &'a str,
+    },
+    /// Its tests are done, and its verdict waits for something.
+    Awaiting {
+        /// For what.
+        what: &'a str,
     },
     /// It is over.
     Judged {
@@ -187,6 +194,7 @@ fn title(story: &Story<'_>) -> String {
             None => "Testing".to_owned(),
         },
         Standing::Retrying { trouble } => format!("Trying again: {}", one_line(trouble)),
+        Standing::Awaiting { what } => format!("Waiting: {}", one_line(what)),
         Standing::Judged { verdict, .. } => match Together::of(verdict, story.siblings) {
             Together::Own(own) => one_line(&own.title),
             Together::Worse(sibling, worse) => format!("{}: {}", sibling.name(), one_line(&worse.title)),

@@ -158,6 +158,7 @@ fn standing(run: &Run) -> (Standing, &str) {
     let under_way = |class, word| Standing { class, word };
     match (&run.verdict, &run.trouble, run.stage) {
         (Some(verdict), _, _) => (verdict.outcome.into(), &verdict.title),
+        (None, Some(what), _) if run.tests.is_some() => (under_way("waiting", "Waiting"), what),
         (None, Some(trouble), _) => (under_way("waiting", "Trying again"), trouble),
         (None, None, Stage::Testing) => (under_way("testing", "Testing"), "The image's tests are running"),
         (None, None, Stage::Queued | Stage::Finished) => {

@@ -277,6 +277,11 @@ fn before_the_verdict_a_check_says_what_it_waits_for() {
             Progress::InProgress,
             "Trying again: the registry does not answer",
         ),
+        (
+            Standing::Awaiting { what: "a signature" },
+            Progress::InProgress,
+            "Waiting: a signature",
+        ),
     ] {
         let check = check_state(&scene.story(standing));
         assert_eq!((check.progress, check.title.as_str()), (progress, title));

@@ -13,7 +13,8 @@ use crate::support::sigstore::{GITHUB, Workflow};
 const SOURCE: &str = "https://github.com/acme/app";
 
 /// What waiting verdicts say.
-const WAITS: &str = "signatures are looked for until";
+const WAITS: &str =
+    "Waiting: the tests are done, and the commit must be `verified`: signatures are looked for until";
 
 /// One of the repository's own workflows, run for a commit, signs an image.
 fn sign(house: &House, commit: &CommitSha, image: &Digest) {
