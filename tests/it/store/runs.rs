@@ -1,6 +1,8 @@
 //! Runs are found, joined and superseded as the contract says.
 
-use hubcheck::model::{InstallationId, Outcome, Verdict};
+use std::time::Duration;
+
+use hubcheck::model::{Evidence, InstallationId, Outcome, Verdict};
 use hubcheck::store::{Admission, JobKind, Rerun, Stage, StoreError};
 
 use super::passed;
@@ -15,6 +17,7 @@ on_both_engines! {
     a_push_that_is_late_does_not_supersede_a_newer_one,
     a_digest_with_a_verdict_is_not_run_again_but_trouble_is,
     a_rerun_is_a_new_attempt_on_the_same_digest,
+    what_the_tests_came_to_is_kept_while_better_evidence_is_awaited,
 }
 
 async fn three_tags_of_one_digest_share_a_run(shelf: Shelf) {
@@ -173,4 +176,54 @@ async fn a_rerun_is_a_new_attempt_on_the_same_digest(shelf: Shelf) {
     };
     let again = shelf.store.run(again).await.unwrap().unwrap();
     assert_eq!((again.attempt, again.digest), (2, new_run("v1", '1', 1).digest));
+}
+
+async fn what_the_tests_came_to_is_kept_while_better_evidence_is_awaited(shelf: Shelf) {
+    let store = &shelf.store;
+    let run = shelf.made("v1", '1', 1).await;
+    let mut testing = shelf.testing().await;
+    store.begin_tests(&testing, run).await.unwrap();
+    let why = "signatures are looked for";
+    for log in [b"all good\n".as_slice(), b""] {
+        let at = shelf.clock.now() + 60_000;
+        store
+            .evidence_awaited(&testing, run, (&passed(), log), (why, at))
+            .await
+            .unwrap();
+        assert!(
+            store
+                .claim(JobKind::Test, Duration::from_mins(1))
+                .await
+                .unwrap()
+                .is_none()
+        );
+        let waits = store.run(run).await.unwrap().unwrap();
+        assert_eq!(
+            (waits.stage, waits.trouble.as_deref()),
+            (Stage::Testing, Some(why))
+        );
+        assert_eq!((waits.tests, waits.verdict), (Some(passed()), None));
+        let late = store.finish_run(&testing, run, &passed(), b"").await;
+        assert!(matches!(late, Err(StoreError::LeaseLost)), "{late:?}");
+        shelf.clock.advance(Duration::from_secs(61));
+        testing = shelf.testing().await;
+    }
+    let told = store.events_of(run).await.unwrap();
+    assert_eq!(
+        told.iter().filter(|event| event.what == why).count(),
+        1,
+        "{told:?}"
+    );
+
+    store
+        .evidence_found(&testing, run, Evidence::Verified, &[])
+        .await
+        .unwrap();
+    store.finish_run(&testing, run, &passed(), b"").await.unwrap();
+    let ended = store.run(run).await.unwrap().unwrap();
+    assert_eq!(
+        (ended.source.evidence, ended.verdict),
+        (Evidence::Verified, Some(passed()))
+    );
+    assert_eq!(store.log(run).await.unwrap(), b"all good\n");
 }
