@@ -38,13 +38,21 @@ impl Platform {
         }
     }
 
-    /// Can an engine of this platform run what was built for `other`?
+    /// Is what was built for `other` made for an engine of this platform?
     ///
     /// The variant decides only where both name one: an engine does not report its own.
     pub fn runs(&self, other: &Platform) -> bool {
         let variants_differ =
             matches!((&self.variant, &other.variant), (Some(ours), Some(theirs)) if ours != theirs);
         self.os == other.os && self.architecture == other.architecture && !variants_differ
+    }
+
+    /// Can an engine of this platform run what was built for `other`, where that is asked for? An amd64 processor runs
+    /// programs for the 386 as they are. Whether others are emulated, an engine does not tell.
+    /// <https://pkg.go.dev/github.com/containerd/platforms#Only>
+    pub fn can_run(&self, other: &Platform) -> bool {
+        let is_older_kind = self.architecture == "amd64" && other.architecture == "386";
+        self.runs(other) || (self.os == other.os && is_older_kind)
     }
 }
 
@@ -105,6 +113,9 @@ mod tests {
         let engine: Platform = "linux/arm64".parse().unwrap();
         assert!(engine.runs(&"linux/arm64/v8".parse().unwrap()));
         assert!(!engine.runs(&"linux/amd64".parse().unwrap()));
+        let [amd64, older]: [Platform; 2] = ["linux/amd64", "linux/386"].map(|text| text.parse().unwrap());
+        assert!(!amd64.runs(&older) && amd64.can_run(&older));
+        assert!(!older.can_run(&amd64) && !engine.can_run(&older));
         assert!("linux".parse::<Platform>().is_err());
         assert!("linux/a/b/c".parse::<Platform>().is_err());
     }

@@ -285,6 +285,7 @@ impl Pipeline {
         let found = self.commit(case, &details).await?;
         let (planned, problem) = self.plan(case, &details, &found.commit).await?;
         let unfit = beside
+            .filter(|(wanted, engine)| !engine.can_run(wanted))
             .map(|(wanted, engine)| format!("this Docker Engine runs {engine}, and not {wanted}"))
             .or_else(|| details.unfit.as_ref().map(ToString::to_string));
         let conflict = (found.evidence == Evidence::Conflict)

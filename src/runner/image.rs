@@ -55,7 +55,7 @@ impl LocalImage {
 
     /// Why the step cannot be run in this image on an engine of the platform `engine`, if so.
     pub(super) fn refuse(&self, step: &StepKind, engine: &Platform) -> Option<Cause> {
-        let reason = if !engine.runs(&self.platform) {
+        let reason = if !engine.can_run(&self.platform) {
             format!(
                 "it is built for {}, and this Docker Engine runs {engine}",
                 self.platform

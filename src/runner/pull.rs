@@ -197,7 +197,7 @@ impl Runner {
 
     async fn fit(&self, image: LocalImage) -> Result<LocalImage, PullError> {
         let engine = self.platform().await?;
-        if engine.runs(&image.platform) {
+        if engine.can_run(&image.platform) {
             Ok(image)
         } else {
             let message = format!(

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use hubcheck::demo::github::NewCommit;
-use hubcheck::demo::images::ImageBuilder;
+use hubcheck::demo::images::{ImageBuilder, IndexBuilder};
 use hubcheck::store::{PushRecord, PushStage};
 
 use super::{FILE, declaring};
 use crate::support::house::{House, IMAGE, labelled};
+use crate::support::images::busybox_layer;
 
 #[tokio::test]
 async fn tags_that_the_repository_does_not_want_tested_are_not() {
@@ -110,6 +111,39 @@ async fn a_platform_that_the_engine_does_not_run_is_named() {
                 "hubcheck / acme/app (linux/s390x)".to_owned(),
                 "action_required".to_owned()
             ),
+        ]
+    );
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_platform_beside_the_engines_that_it_can_run_is_tested() {
+    let own = hubcheck::model::Platform::of_this_machine();
+    if own.to_string() != "linux/amd64" {
+        println!("skipped: only an amd64 processor runs what was built for another platform as it is");
+        return;
+    }
+    let house = declaring("{ platforms: [linux/amd64, linux/386] }").await;
+    let commit = house.github.commit(&house.repo, "two platforms").unwrap();
+    let image = |platform: &str, tests: &str| {
+        ImageBuilder::new(platform.parse().unwrap())
+            .layer(busybox_layer().unwrap())
+            .script("/tests", &format!("#!/bin/sh\n{tests}\n"))
+            .entrypoint(&["/tests"])
+            .label("org.opencontainers.image.revision", commit.as_str())
+            .build()
+    };
+    let index = IndexBuilder::default()
+        .image(&image("linux/amd64", "echo fine"))
+        .image(&image("linux/386", "echo 32 bits are not enough; exit 1"))
+        .build();
+    house.push("v1", &index).await;
+    let owned = |name: &str, conclusion: &str| (name.to_owned(), conclusion.to_owned());
+    assert_eq!(
+        checks(&house, &commit, 2).await,
+        [
+            owned("hubcheck / acme/app", "success"),
+            owned("hubcheck / acme/app (linux/386)", "failure"),
         ]
     );
     house.close().await;
