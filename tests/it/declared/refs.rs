@@ -43,12 +43,15 @@ async fn docker_hubs_classic_set_up_turns_green_on_the_right_commits() {
 
 /// Three lines of YAML, on a branch that becomes the default one: the commit is no part of `main`.
 async fn declare_in_the_past(house: &House) {
+    // Whatever is read later would find the branch as it is set back below.
+    house.is_indexed(1).await;
     let head = house.github.branch(&house.repo, "main").unwrap();
     declare(
         house,
         "images:\n  acme/app:\n    refs: { latest: heads/main, \"*.*.*\": \"tags/v*.*.*\" }\n",
     )
     .await;
+    house.is_indexed(1).await;
     house.github.set_branch(&house.repo, "main", &head);
 }
 
