@@ -27,6 +27,7 @@ pub mod redact;
 pub mod registry;
 pub mod report;
 pub mod resolve;
+pub mod results;
 pub mod runner;
 pub mod service;
 pub mod signature;

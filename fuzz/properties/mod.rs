@@ -16,6 +16,7 @@ mod log;
 mod names;
 mod registry;
 mod report;
+mod results;
 mod signature;
 
 pub use door::close;
@@ -35,12 +36,14 @@ pub const ALL: &[Property] = &[
     ("github_answer", github::every_answer_is_sorted_and_shown_shortly),
     ("github_event", hooks::an_event_is_small_and_survives_the_store),
     ("hook_token", hooks::a_token_is_taken_in_one_spelling_alone),
+    ("junit", results::a_report_is_bounded),
     ("manifest", registry::a_lead_is_one_that_runs_here),
     ("names", names::what_is_printed_is_read_as_the_same),
     ("plain_text", report::plain_text_is_plain),
     ("private_key", github::a_key_is_a_key_in_every_wrapping),
     ("provenance", claims::a_statement_names_no_more_than_it_says),
     ("report", report::a_report_fits_and_nothing_in_it_comes_alive),
+    ("report_archive", results::an_archive_gives_what_was_asked_for),
     ("revision", claims::a_revision_is_read_as_it_is_written),
     ("signature", hooks::a_signature_is_that_of_its_body_alone),
     ("source_url", declaration::a_source_is_where_it_says),
@@ -49,6 +52,7 @@ pub const ALL: &[Property] = &[
         signature::what_lies_beside_an_image_is_bounded,
     ),
     ("step_log", log::a_log_is_bounded_and_the_same_in_any_pieces),
+    ("suite_output", results::an_output_is_the_same_in_any_pieces),
     ("token_address", registry::tokens_are_asked_for_at_home),
     ("waits", github::waits_are_bounded_and_redirects_stay),
 ];

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hubcheck::model::{
-    Binding, Cause, Claim, CommitSha, Digest, Evidence, Fate, ImageName, InstallationId, JudgedClaim, Limits,
-    Network, Outcome, Place, Plan, Platform, Profile, Repo, RepoId, RunId, Source, Step, StepKind,
-    StepResult, Tag, Verdict, Visibility,
+    Binding, Cause, Claim, CommitSha, Counts, Digest, Evidence, FailedTest, Fate, ImageName, InstallationId,
+    JudgedClaim, Limits, Network, Outcome, Place, Plan, Platform, Profile, Repo, RepoId, RunId, Source,
+    SourcePlace, Step, StepKind, StepResult, Tag, TestResults, Verdict, Visibility,
 };
 use hubcheck::report::{Log, Sibling, Standing, Story, check_state, plain_text, shortened, status_state};
 
@@ -46,14 +46,29 @@ pub(super) fn a_report_fits_and_nothing_in_it_comes_alive(input: &[u8]) {
     let verdict = Verdict {
         outcome: Outcome::Failed,
         title: words.title.clone(),
-        steps: vec![StepResult {
-            name: words.step.clone(),
-            cause: Cause::CommandNotFound {
-                command: words.claim.clone(),
+        steps: vec![
+            StepResult {
+                name: words.step.clone(),
+                cause: Cause::CommandNotFound {
+                    command: words.claim.clone(),
+                },
+                duration: Duration::from_secs(1),
+                tests: TestResults::default(),
             },
-            duration: Duration::from_secs(1),
-        }],
+            StepResult {
+                name: words.title.clone(),
+                cause: Cause::ExitCode { code: 1 },
+                duration: Duration::from_secs(1),
+                tests: tests(&words),
+            },
+        ],
         superseded_by: None,
+    };
+    let only_tests = Verdict::of_steps(verdict.steps[1..].to_vec());
+    let tests_failed = Standing::Judged {
+        verdict: &only_tests,
+        completed_at_ms: 2_000,
+        successor_url: None,
     };
     let passed = Verdict::without_steps(Outcome::Passed, words.title.clone());
     let beside_a_worse_one = Standing::Judged {
@@ -68,6 +83,7 @@ pub(super) fn a_report_fits_and_nothing_in_it_comes_alive(input: &[u8]) {
     };
     for standing in [
         judged,
+        tests_failed,
         beside_a_worse_one,
         Standing::Retrying {
             trouble: &words.claim,
@@ -218,6 +234,31 @@ fn source() -> Source {
     }
 }
 
+/// Tests that failed with these words wherever words can stand.
+fn tests(words: &Words) -> TestResults {
+    let place = Some(SourcePlace {
+        path: words.claim.clone(),
+        line: 7,
+    });
+    let failed = FailedTest {
+        name: words.title.clone(),
+        message: words.claim.clone(),
+        detail: words.log.clone(),
+        place: place.clone(),
+        source: place.clone(),
+    };
+    TestResults {
+        counts: Counts {
+            passed: 1,
+            failed: 60,
+            skipped: 0,
+        },
+        failures: vec![failed; 60],
+        remarks: Vec::new(),
+        problems: vec![words.step.clone()],
+    }
+}
+
 fn plan(words: &Words) -> Plan {
     Plan {
         steps: vec![Step {
@@ -228,6 +269,7 @@ fn plan(words: &Words) -> Plan {
                 env: BTreeMap::new(),
             },
             timeout: None,
+            reports: Vec::new(),
         }],
         profile: Profile::Compatible,
         network: Network::None,

@@ -178,6 +178,72 @@ impl fmt::Display for ImagePattern {
     }
 }
 
+/// Files in a container: an absolute path in which `*` stands for anything within a folder's or a file's name, and `**`
+/// for any folders: `/reports/*.xml`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct FilePattern(String);
+
+impl FilePattern {
+    /// The folder below which all files lie that it stands for: what comes before its first wildcard.
+    pub fn folder(&self) -> &str {
+        let literal = self.0.find(['*', '?', '[']).unwrap_or(self.0.len());
+        let end = self.0[..literal].rfind('/').unwrap_or(0);
+        &self.0[..end]
+    }
+
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// For comparing it with paths.
+    pub fn compiled(&self) -> glob::Pattern {
+        glob::Pattern::new(&self.0).unwrap_or_default()
+    }
+}
+
+impl FromStr for FilePattern {
+    type Err = InvalidReference;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = |why: &str| Err(InvalidReference(format!("`{}` {why}", excerpt(text))));
+        let pattern = Self(text.to_owned());
+        if !text.starts_with('/') || text.len() > 1024 || text.contains(char::is_control) {
+            return wrong("is no absolute path in the container");
+        }
+        if text
+            .split('/')
+            .skip(1)
+            .any(|part| matches!(part, "" | "." | ".."))
+        {
+            return wrong("has an empty part, `.` or `..` in it");
+        }
+        if let Err(error) = glob::Pattern::new(text) {
+            return wrong(&format!("is no pattern: {}", error.msg));
+        }
+        match pattern.folder().split('/').nth(1) {
+            None => wrong("names no folder: write the reports to one of their own, like `/reports/*.xml`"),
+            Some("proc" | "sys" | "dev") => wrong("lies where no files are kept"),
+            Some(_) => Ok(pattern),
+        }
+    }
+}
+
+impl TryFrom<String> for FilePattern {
+    type Error = InvalidReference;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<FilePattern> for String {
+    fn from(pattern: FilePattern) -> Self {
+        pattern.0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -266,6 +332,31 @@ mod tests {
                     .collect();
                 prop_assert_eq!(again, tag.to_string());
             }
+        }
+    }
+
+    #[test]
+    fn patterns_of_files_lie_below_a_folder() {
+        for (text, folder) in [
+            ("/reports/*.xml", "/reports"),
+            ("/app/build/test-results/**/*.xml", "/app/build/test-results"),
+            ("/app/junit.xml", "/app"),
+            ("/a/b*/c.xml", "/a"),
+        ] {
+            assert_eq!(text.parse::<FilePattern>().unwrap().folder(), folder, "{text}");
+        }
+        for text in [
+            "",
+            "reports/*.xml",
+            "/*.xml",
+            "/junit.xml",
+            "/a/../b/x",
+            "/a//b",
+            "/proc/1/x",
+            "/a/**b/c",
+            "/a/[/c",
+        ] {
+            assert!(text.parse::<FilePattern>().is_err(), "{text}");
         }
     }
 }

@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
+use super::pattern::FilePattern;
+
 /// How tightly a container is held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -108,6 +110,9 @@ pub struct Step {
     /// The longest that it may take, where that is less than the plan's limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
+    /// Files in which it tells of its tests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reports: Vec<FilePattern>,
 }
 
 /// What is to be tested in one image.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::results::RemarkLevel;
 use super::{CommitSha, RunId};
 
 /// How a completed check run ended, in GitHub's words.
@@ -56,6 +57,29 @@ pub struct CheckState {
     pub started_at_ms: i64,
     /// Unix milliseconds; of a completed one.
     pub completed_at_ms: Option<i64>,
+    /// Remarks beside lines of the source; of a completed one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub annotations: Vec<Annotation>,
+}
+
+/// A remark beside a line of the source, in the shape of GitHub's API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Annotation {
+    /// In the repository.
+    pub path: String,
+    /// From 1 on.
+    pub start_line: u32,
+    /// The same line.
+    pub end_line: u32,
+    /// How much it weighs.
+    pub annotation_level: RemarkLevel,
+    /// At most 255 characters.
+    pub title: String,
+    /// At most 64 KiB, and not empty.
+    pub message: String,
+    /// At most 64 KiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raw_details: Option<String>,
 }
 
 /// A commit status' state, in GitHub's words.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::id::RunId;
+use super::results::{Counts, TestResults};
 
 /// The row of the table of verdicts that a run ended in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +54,13 @@ impl Outcome {
 pub enum Cause {
     /// Exit code 0.
     Passed,
+    /// Reports of the tests say that some failed.
+    TestsFailed {
+        /// How many, of how many.
+        counts: Counts,
+        /// The exit code, which may be zero.
+        code: i64,
+    },
     /// The tests' own exit code.
     ExitCode {
         /// Not zero.
@@ -119,7 +127,8 @@ impl Cause {
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::Passed => Outcome::Passed,
-            Self::ExitCode { .. }
+            Self::TestsFailed { .. }
+            | Self::ExitCode { .. }
             | Self::NeedsNetwork { .. }
             | Self::OutOfMemory { .. }
             | Self::DiskFull { .. }
@@ -139,6 +148,8 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Passed => f.write_str("passed"),
+            Self::TestsFailed { counts, code: 0 } => write!(f, "{counts}, though the exit code is 0"),
+            Self::TestsFailed { counts, .. } => counts.fmt(f),
             Self::ExitCode { code } => write!(f, "exit code {code}"),
             Self::NeedsNetwork { code } => {
                 write!(f, "exit code {code}: needs the network: set `network: bridge`")
@@ -176,6 +187,23 @@ pub struct StepResult {
     pub cause: Cause,
     /// From the container's start to its end.
     pub duration: Duration,
+    /// What its reports say of its tests.
+    #[serde(default, skip_serializing_if = "TestResults::is_empty")]
+    pub tests: TestResults,
+}
+
+impl StepResult {
+    /// Its tests; a step that tells of none is one itself.
+    fn counts(&self) -> Counts {
+        let mut counts = self.tests.counts;
+        if self.cause == Cause::Passed {
+            counts.passed += u64::from(counts.total() == 0);
+        } else {
+            // Whatever else it says: it did not pass.
+            counts.failed = counts.failed.max(1);
+        }
+        counts
+    }
 }
 
 /// What came of a run.
@@ -202,39 +230,55 @@ impl Verdict {
         }
     }
 
+    /// The same without what only those may see who may see the log: names of tests, and what they say.
+    #[must_use]
+    pub fn without_names(self) -> Self {
+        if self.steps.iter().all(|step| step.tests.is_empty()) {
+            return self;
+        }
+        let steps = self.steps.into_iter().map(|step| StepResult {
+            tests: TestResults {
+                counts: step.tests.counts,
+                ..TestResults::default()
+            },
+            ..step
+        });
+        Self::of_steps(steps.collect())
+    }
+
     /// The verdict on a run whose steps ended so: the first one that did not pass decides.
     pub fn of_steps(steps: Vec<StepResult>) -> Self {
-        let failed = steps
-            .iter()
-            .filter(|step| step.cause != Cause::Passed)
-            .collect::<Vec<_>>();
+        let failed: Vec<&StepResult> = steps.iter().filter(|step| step.cause != Cause::Passed).collect();
         let total: Duration = steps.iter().map(|step| step.duration).sum();
-        let (outcome, title) = match failed.as_slice() {
-            [] => (
-                Outcome::Passed,
-                format!("{} passed in {}", steps.len(), Elapsed(total)),
-            ),
-            [one] if steps.len() == 1 => (one.cause.outcome(), format!("{}: {}", one.name, one.cause)),
-            [one] => (
-                one.cause.outcome(),
-                format!("{}: {}, {} passed", one.name, one.cause, steps.len() - 1),
-            ),
-            [first, ..] => (
-                first.cause.outcome(),
-                format!(
-                    "{} failed, {} passed in {}",
-                    failed.len(),
-                    steps.len() - failed.len(),
-                    Elapsed(total)
-                ),
-            ),
+        let counts = steps
+            .iter()
+            .map(StepResult::counts)
+            .fold(Counts::default(), Counts::and);
+        let in_numbers = format!("{counts} in {}", Elapsed(total));
+        let title = match failed.as_slice() {
+            [one] => title_of_one(one, counts).unwrap_or(in_numbers),
+            _ => in_numbers,
         };
         Self {
-            outcome,
+            outcome: failed
+                .first()
+                .map_or(Outcome::Passed, |step| step.cause.outcome()),
             title,
             steps,
             superseded_by: None,
         }
+    }
+}
+
+/// The one thing that failed, by name; `None`: it is several.
+fn title_of_one(step: &StepResult, counts: Counts) -> Option<String> {
+    match (&step.cause, step.tests.failures.as_slice()) {
+        (Cause::TestsFailed { counts, .. }, [test]) if counts.failed == 1 => {
+            Some(format!("{} failed", test.name))
+        }
+        (Cause::TestsFailed { .. }, _) => None,
+        (cause, _) if counts.passed == 0 => Some(format!("{}: {cause}", step.name)),
+        (cause, _) => Some(format!("{}: {cause}, {} passed", step.name, counts.passed)),
     }
 }
 
@@ -277,13 +321,58 @@ impl fmt::Display for Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::FailedTest;
 
     fn step(name: &str, cause: Cause) -> StepResult {
         StepResult {
             name: name.to_owned(),
             cause,
             duration: Duration::from_secs(36),
+            tests: TestResults::default(),
         }
+    }
+
+    fn suite(name: &str, failures: &[&str], passed: u64) -> StepResult {
+        let failed = failures.len() as u64;
+        let counts = Counts {
+            passed,
+            failed,
+            skipped: 0,
+        };
+        let cause = if failed == 0 {
+            Cause::Passed
+        } else {
+            Cause::TestsFailed { counts, code: 1 }
+        };
+        let named = |name: &&str| FailedTest {
+            name: (*name).to_owned(),
+            ..FailedTest::default()
+        };
+        StepResult {
+            tests: TestResults {
+                counts,
+                failures: failures.iter().map(named).collect(),
+                ..TestResults::default()
+            },
+            ..step(name, cause)
+        }
+    }
+
+    #[test]
+    fn the_title_names_the_one_failing_test_or_counts_them() {
+        let title = |steps: &[StepResult]| Verdict::of_steps(steps.to_vec()).title;
+        assert_eq!(
+            title(&[suite("unit", &["api › login"], 40)]),
+            "api › login failed"
+        );
+        assert_eq!(
+            title(&[suite("unit", &["a", "b"], 40), step("smoke", Cause::Passed)]),
+            "2 failed, 41 passed in 1m 12s"
+        );
+        assert_eq!(title(&[suite("unit", &[], 40)]), "40 passed in 36s");
+        let mut killed = suite("unit", &[], 40);
+        killed.cause = Cause::OutOfMemory { limit_bytes: 2 << 30 };
+        assert_eq!(title(&[killed]), "unit: out of memory (limit 2 GiB), 40 passed");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::values;
 use crate::model::{
-    Channels, Evidence, GitRef, Network, Platform, Profile, RefRule, Tag, TagPattern, WhenUnsure,
+    Channels, Evidence, FilePattern, GitRef, Network, Platform, Profile, RefRule, Tag, TagPattern, WhenUnsure,
 };
 
 /// What is declared of an image, or of the images of a namespace.
@@ -104,6 +104,11 @@ pub(super) struct Test {
     #[serde(default, deserialize_with = "values::time")]
     #[schemars(with = "String")]
     pub(super) timeout: Option<Duration>,
+    /// `JUnit` files that it writes, in a folder of the container: `/reports/*.xml`. `*` stands for anything within a
+    /// name, `**` for any folders.
+    #[serde(default, deserialize_with = "values::reports")]
+    #[schemars(with = "Vec<String>", length(min = 1, max = 20))]
+    pub(super) reports: Vec<FilePattern>,
 }
 
 /// Limits that a repository asks for.

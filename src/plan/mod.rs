@@ -130,6 +130,7 @@ fn discovered(image: &ImageName, label: Option<&str>, notes: &mut Vec<String>) -
             env: [].into(),
         },
         timeout: None,
+        reports: Vec::new(),
     }])
 }
 
@@ -156,6 +157,7 @@ fn steps(tests: &[Test], ceiling: Duration, notes: &mut Vec<String>) -> Vec<Step
                 env: test.env.clone(),
             },
             timeout: test.timeout.filter(|timeout| *timeout < ceiling),
+            reports: test.reports.clone(),
         });
     }
     steps

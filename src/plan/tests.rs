@@ -92,7 +92,7 @@ fn fixtures() -> Vec<(String, String)> {
 }
 
 /// What no schema can say: what is in a name or a number with its unit, and what stands twice.
-const BEYOND_THE_SCHEMA: [&str; 22] = [
+const BEYOND_THE_SCHEMA: [&str; 24] = [
     "bad-env-name",
     "bad-everything",
     "bad-image-in-capitals",
@@ -109,6 +109,8 @@ const BEYOND_THE_SCHEMA: [&str; 22] = [
     "bad-refs-impossible-ref",
     "bad-refs-no-ref",
     "bad-refs-star-too-many",
+    "bad-reports-no-folder",
+    "bad-reports-relative",
     "bad-run-quote",
     "bad-tag-pattern",
     "bad-timeout",

@@ -14,10 +14,13 @@ use serde::{Deserialize, Deserializer};
 
 use super::declaration::{Declaration, Test};
 use crate::config::{duration, size};
-use crate::model::{Channels, ImagePattern, RefRule, TagPattern};
+use crate::model::{Channels, FilePattern, ImagePattern, RefRule, TagPattern};
 
 /// More tests than this are a mistake: each is a container of its own.
 pub(super) const MOST_TESTS: usize = 50;
+
+/// Patterns of report files at most.
+const MOST_REPORTS: usize = 20;
 
 /// The least memory that the Docker Engine gives to a container.
 const LEAST_MEMORY: u64 = 6 << 20;
@@ -250,6 +253,18 @@ pub(super) fn tests<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
         None => Ok(Some(tests)),
         Some(pair) => Err(D::Error::custom(format!("two tests are named `{}`", pair[0]))),
     }
+}
+
+/// `reports`: patterns of files, some and not too many.
+pub(super) fn reports<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<FilePattern>, D::Error> {
+    let patterns: Vec<FilePattern> = some(deserializer)?;
+    if patterns.len() > MOST_REPORTS {
+        return Err(D::Error::custom(format!(
+            "there are {} patterns, and {MOST_REPORTS} at most",
+            patterns.len()
+        )));
+    }
+    Ok(patterns)
 }
 
 /// A test's name.
