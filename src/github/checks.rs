@@ -36,6 +36,14 @@ impl GitHub {
         self.write_for(repo, &request).await.map(drop)
     }
 
+    /// How many annotations a check run has. Each update adds to them, also one whose answer was lost.
+    pub async fn annotations_of(&self, repo: &Repo, id: CheckRunId) -> Result<usize, GithubError> {
+        let request = Request::get(path(&repo.name, &format!("/check-runs/{}", id.0)));
+        let answer = self.send_for(repo, &request).await?;
+        let check: wire::AnnotatedCheck = wire::read(&request, &answer)?;
+        Ok(check.output.annotations_count)
+    }
+
     /// The newest check run of this App on a commit that has this run's id and name.
     pub async fn find_check(
         &self,

@@ -22,6 +22,7 @@ mod repos;
 mod statuses;
 mod tokens;
 mod transport;
+mod trees;
 mod wire;
 
 use std::collections::{BTreeMap, HashMap, HashSet};

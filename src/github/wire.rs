@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::error::{GithubError, excerpt};
 use super::transport::{Answer, Request};
 use crate::model::{
-    CheckState, CommitSha, Conclusion, InstallationId, Progress, Repo, RepoId, RepoName, StatusState,
-    StatusValue, Visibility,
+    Annotation, CheckState, CommitSha, Conclusion, InstallationId, Progress, Repo, RepoId, RepoName,
+    StatusState, StatusValue, Visibility,
 };
 
 #[derive(Deserialize)]
@@ -188,6 +188,31 @@ pub(super) struct CheckRun {
     pub(super) external_id: Option<String>,
 }
 
+/// A check run as far as it says how many annotations it has.
+#[derive(Deserialize)]
+pub(super) struct AnnotatedCheck {
+    pub(super) output: CheckOutput,
+}
+
+#[derive(Deserialize)]
+pub(super) struct CheckOutput {
+    pub(super) annotations_count: usize,
+}
+
+/// All that a tree holds, below it as well.
+#[derive(Deserialize)]
+pub(super) struct Tree {
+    pub(super) tree: Vec<TreeEntry>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct TreeEntry {
+    pub(super) path: String,
+    /// `blob`, `tree`, or `commit` of a submodule.
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+}
+
 #[derive(Deserialize)]
 pub(super) struct CheckRuns {
     pub(super) check_runs: Vec<CheckRun>,
@@ -247,6 +272,8 @@ struct CheckBody<'a> {
 struct Output<'a> {
     title: &'a str,
     summary: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    annotations: &'a [Annotation],
 }
 
 /// Is the body the first one for its check run?
@@ -275,6 +302,7 @@ pub(super) fn check_body(check: &CheckState, write: Write) -> Value {
         output: Output {
             title: &check.title,
             summary: &check.summary,
+            annotations: &check.annotations,
         },
     })
 }

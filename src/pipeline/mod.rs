@@ -6,6 +6,7 @@
 mod conclude;
 mod github_event;
 mod index;
+mod locate;
 mod report;
 mod resolve;
 mod retry;

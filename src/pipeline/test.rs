@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::Pipeline;
 use super::retry::{SETTLES, pause, settling};
 use super::worker::JobError;
+use crate::access::log_is_shown;
 use crate::clock::{millis, timestamp};
 use crate::model::{Digest, Elapsed, ImageName, Outcome, RunId, Verdict};
 use crate::registry::Access;
@@ -134,7 +135,7 @@ impl Pipeline {
                         log.extend_from_slice(format!("=== {} ===\n", step.name).as_bytes());
                     }
                     log.extend(printed.to_bytes());
-                    results.push(result);
+                    results.push(*result);
                 }
                 Ok(StepEnd::Cancelled) => return End::Stopped,
                 Err(error) => {
@@ -145,7 +146,13 @@ impl Pipeline {
                 }
             }
         }
-        End::Tested(Verdict::of_steps(results), log)
+        let verdict = Verdict::of_steps(results);
+        let verdict = if log_is_shown(run) {
+            self.located(run, &image.working_dir, verdict).await
+        } else {
+            verdict.without_names()
+        };
+        End::Tested(verdict, log)
     }
 
     async fn pull(&self, run: &Run, stop: &CancellationToken) -> Result<LocalImage, End> {

@@ -2,6 +2,7 @@
 //!
 //! Everything that comes from an image or its log is a stranger's text, and stands in code only.
 
+mod annotations;
 mod limited;
 mod log;
 mod markdown;

@@ -3,7 +3,9 @@
 //! Its sections are written in the order of their worth, each only if it has room, and the log gets
 //! what is left: whatever an image says of itself, the verdict stands.
 
-use crate::model::{Bytes, Cause, Elapsed, JudgedClaim, Limits, Plan, Tag, Verdict};
+use crate::model::{
+    Bytes, Cause, Elapsed, FailedTest, JudgedClaim, Limits, Plan, SourcePlace, StepResult, Tag, Verdict,
+};
 
 use super::limited::limited_bytes;
 use super::log::{LAST_LINES, last_lines_block};
@@ -22,6 +24,9 @@ const MAX_ROWS: usize = 30;
 
 /// Bytes of a stranger's text in one place of the summary, before it is escaped.
 const MAX_TEXT: usize = 200;
+
+/// Bytes of what a report tells of a test.
+const MAX_DETAIL: usize = 4000;
 
 /// Bytes of a note: it may name a few keys and images.
 const MAX_NOTE: usize = 600;
@@ -46,6 +51,8 @@ pub(super) fn write(story: &Story<'_>) -> String {
     let siblings = fitting(siblings(story.siblings));
     let failure = fitting(verdict.and_then(first_failure));
     let command = fitting(verdict.and_then(|verdict| reproduce(story, verdict)));
+    let further = fitting(verdict.and_then(further_failures));
+    let problems = fitting(verdict.and_then(report_problems));
     let steps = fitting(story.plan.map(|plan| steps(plan, verdict)));
     let claims = fitting(claims(story.claims));
     let mend = fitting(story.mend.map(mend));
@@ -54,7 +61,7 @@ pub(super) fn write(story: &Story<'_>) -> String {
         None => String::new(),
     };
     [
-        headline, notes, facts, siblings, steps, failure, log, command, claims, mend,
+        headline, notes, facts, siblings, steps, failure, further, problems, log, command, claims, mend,
     ]
     .concat()
 }
@@ -207,10 +214,7 @@ fn steps(plan: &Plan, verdict: Option<&Verdict>) -> String {
     let rows = plan.steps.iter().take(MAX_ROWS).map(|step| {
         let result = verdict.and_then(|verdict| verdict.steps.iter().find(|result| result.name == step.name));
         let (outcome, time) = match (result, verdict) {
-            (Some(result), _) => (
-                bounded_prose(&result.cause.to_string()),
-                Elapsed(result.duration).to_string(),
-            ),
+            (Some(result), _) => (result_of(result), Elapsed(result.duration).to_string()),
             (None, Some(_)) => ("not run".to_owned(), String::new()),
             (None, None) => (String::new(), String::new()),
         };
@@ -227,11 +231,80 @@ fn steps(plan: &Plan, verdict: Option<&Verdict>) -> String {
     steps
 }
 
+/// How a step ended, with its tests in numbers.
+fn result_of(result: &StepResult) -> String {
+    let counts = result.tests.counts;
+    match &result.cause {
+        Cause::Passed if counts.total() > 0 => counts.to_string(),
+        cause => bounded_prose(&cause.to_string()),
+    }
+}
+
+/// The step or the test that failed first, and why.
 fn first_failure(verdict: &Verdict) -> Option<String> {
     let step = verdict.steps.iter().find(|step| step.cause != Cause::Passed)?;
-    let name = code_span(&limited_bytes(&step.name, MAX_TEXT));
-    let cause = bounded_prose(&step.cause.to_string());
-    Some(format!("**First failure**: {name}: {cause}\n\n"))
+    let Some(test) = step.tests.failures.first() else {
+        let name = code_span(&limited_bytes(&step.name, MAX_TEXT));
+        let cause = bounded_prose(&step.cause.to_string());
+        return Some(format!("**First failure**: {name}: {cause}\n\n"));
+    };
+    let mut section = format!("**First failure**: {}\n\n", failed_test(test));
+    let detail = beginning(&test.detail);
+    if !detail.trim().is_empty() {
+        section.extend([code_block(detail, "text").as_str(), "\n"]);
+    }
+    Some(section)
+}
+
+/// The tests that failed after the first one.
+fn further_failures(verdict: &Verdict) -> Option<String> {
+    let failed = || verdict.steps.iter().flat_map(|step| &step.tests.failures);
+    let total: u64 = verdict.steps.iter().map(|step| step.tests.counts.failed).sum();
+    let listed = failed().skip(1).take(MAX_ROWS);
+    let mut lines: Vec<String> = listed.map(|test| format!("- {}\n", failed_test(test))).collect();
+    if lines.is_empty() {
+        return None;
+    }
+    let more = total.saturating_sub(lines.len() as u64 + 1);
+    if more > 0 {
+        lines.push(format!("- and {more} more\n"));
+    }
+    Some(format!("**Other tests that failed**\n\n{}\n", lines.concat()))
+}
+
+/// A test by name, why it failed, and where.
+fn failed_test(test: &FailedTest) -> String {
+    let mut line = code_span(&limited_bytes(&test.name, MAX_TEXT));
+    if !test.message.is_empty() {
+        line.extend([": ", &bounded_prose(&test.message)]);
+    }
+    if let Some(SourcePlace { path, line: number }) = test.source.as_ref().or(test.place.as_ref()) {
+        line.extend([
+            " (",
+            &code_span(&format!("{}:{number}", limited_bytes(path, MAX_TEXT))),
+            ")",
+        ]);
+    }
+    line
+}
+
+/// What of the reports could not be read.
+fn report_problems(verdict: &Verdict) -> Option<String> {
+    let problems = verdict.steps.iter().flat_map(|step| &step.tests.problems);
+    let lines: Vec<String> = problems
+        .take(MAX_ROWS)
+        .map(|problem| format!("- {}\n", prose(&limited_bytes(problem, MAX_NOTE))))
+        .collect();
+    (!lines.is_empty()).then(|| format!("**Test reports**\n\n{}\n", lines.concat()))
+}
+
+/// The beginning of what a report tells of a test: whole lines where there are some.
+fn beginning(detail: &str) -> &str {
+    if detail.len() <= MAX_DETAIL {
+        return detail;
+    }
+    let start = &detail[..detail.floor_char_boundary(MAX_DETAIL)];
+    start.rsplit_once('\n').map_or(start, |(lines, _)| lines)
 }
 
 fn log(log: Log<'_>, room: usize) -> String {

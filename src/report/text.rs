@@ -6,6 +6,7 @@ use crate::model::{
     StatusState, StatusValue, Tag, Verdict,
 };
 
+use super::annotations::annotations;
 use super::limited::{limited_bytes, limited_chars};
 use super::markdown::one_line;
 use super::mend::Mend;
@@ -147,6 +148,10 @@ pub fn check_state(story: &Story<'_>) -> CheckState {
         summary: summary::write(story),
         started_at_ms: story.started_at_ms,
         completed_at_ms,
+        annotations: match (story.standing, completed_at_ms) {
+            (Standing::Judged { verdict, .. }, Some(_)) => annotations(verdict),
+            _ => Vec::new(),
+        },
     }
 }
 
@@ -155,6 +160,7 @@ pub fn shortened(check: &CheckState) -> CheckState {
     CheckState {
         title: limited_bytes(&check.title, MAX_DESCRIPTION).into_owned(),
         summary: "GitHub did not take the whole report: it is on the page behind *Details*.".to_owned(),
+        annotations: Vec::new(),
         ..check.clone()
     }
 }

@@ -5,7 +5,7 @@
 //! to the image's shell by it, which stumbles over the first bytes.
 
 use super::log::StepLog;
-use crate::model::{Cause, Limits, Network};
+use crate::model::{Cause, Counts, Limits, Network};
 
 /// How the init process begins the line with which it gives up.
 const INIT_GAVE_UP: &str = "[FATAL tini (";
@@ -106,6 +106,15 @@ pub(super) fn of_end(end: End, given: Given<'_>, log: &StepLog) -> Cause {
             limit_bytes: limits.memory_bytes,
         },
         End::Exited(Exit { code, .. }) => of_code(code, given, log),
+    }
+}
+
+/// The same where reports tell of tests that failed: they know better why.
+pub(super) fn with_tests(cause: Cause, counts: Counts) -> Cause {
+    match cause {
+        Cause::Passed if counts.failed > 0 => Cause::TestsFailed { counts, code: 0 },
+        Cause::ExitCode { code } if counts.failed > 0 => Cause::TestsFailed { counts, code },
+        cause => cause,
     }
 }
 

@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::auth::DockerCredentials;
+use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::models as api;
 use bollard::query_parameters as query;
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, TryStreamExt};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use secrecy::ExposeSecret;
 use tokio::sync::OnceCell;
 use tokio::time::{sleep, timeout};
@@ -47,8 +48,16 @@ const POLL: Duration = Duration::from_secs(1);
 /// No message of the Engine's is kept longer than this many characters.
 const MESSAGE_CHARS: usize = 500;
 
-/// What a container prints, stream by stream as it arrives.
-pub(super) type Output = std::pin::Pin<Box<dyn Stream<Item = Result<Bytes, EngineError>> + Send>>;
+/// A piece of what a container prints.
+#[derive(Clone, Debug)]
+pub(super) struct Printed {
+    /// On its standard output, and not on its standard error.
+    pub(super) on_stdout: bool,
+    pub(super) bytes: Bytes,
+}
+
+/// What a container prints, piece by piece as it arrives.
+pub(super) type Output = std::pin::Pin<Box<dyn Stream<Item = Result<Printed, EngineError>> + Send>>;
 
 /// A Docker Engine.
 #[derive(Clone, Debug)]
@@ -177,7 +186,10 @@ impl Engine {
             .within(ASK, doing, client.attach_container(container, Some(options)))
             .await?;
         let engine = self.clone();
-        let output = attached.output.map_ok(bollard::container::LogOutput::into_bytes);
+        let output = attached.output.map_ok(|piece| Printed {
+            on_stdout: matches!(piece, LogOutput::StdOut { .. }),
+            bytes: piece.into_bytes(),
+        });
         Ok(Box::pin(output.map_err(move |error| {
             engine.error("reading a container's output", error)
         })))
@@ -259,6 +271,33 @@ impl Engine {
             Ok(_) => Ok(true),
             Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(error),
+        }
+    }
+
+    /// What lies at this absolute path in the container, as an archive; `None`: nothing.
+    pub(super) async fn archive(
+        &self,
+        container: &str,
+        path: &str,
+    ) -> Result<Option<impl Stream<Item = Result<Bytes, EngineError>> + use<>>, EngineError> {
+        let doing = "reading files from a container";
+        let client = self.client().await?;
+        let options = query::DownloadFromContainerOptionsBuilder::new()
+            .path(path)
+            .build();
+        let engine = self.clone();
+        let mut pieces = Box::pin(
+            client
+                .download_from_container(container, Some(options))
+                .map_err(move |error| engine.error(doing, error)),
+        );
+        let first = timeout(ASK, pieces.next())
+            .await
+            .map_err(|_| EngineError::TimedOut { doing, after: ASK })?;
+        match first {
+            Some(Err(error)) if error.is_not_found() => Ok(None),
+            Some(Err(error)) => Err(error),
+            first => Ok(Some(stream::iter(first).chain(pieces))),
         }
     }
 

@@ -7,6 +7,7 @@
 
 mod cache;
 mod cause;
+mod collect;
 mod container;
 mod engine;
 mod error;

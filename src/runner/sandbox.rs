@@ -5,7 +5,7 @@
 
 use super::image::LocalImage;
 use super::labels::Labels;
-use crate::model::{Limits, Profile, StepKind};
+use crate::model::{Limits, Profile, Step, StepKind};
 
 /// Everything that decides how a container is made.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +30,8 @@ pub(super) struct Sandbox {
     pub(super) read_only: bool,
     /// Paths and options of memory-backed file systems.
     pub(super) tmpfs: Vec<(String, &'static str)>,
+    /// Paths of volumes that live as long as the container.
+    pub(super) volumes: Vec<String>,
     /// Open files of a process; `None`: as many as the Engine's own.
     pub(super) open_files: Option<i64>,
     /// Memory, processors, processes.
@@ -46,12 +48,12 @@ pub(super) fn open_files(profile: Profile) -> i64 {
 
 impl Sandbox {
     /// The container of a step, but for what the host of it decides: `network` and `runtime`.
-    pub(super) fn new(image: &LocalImage, step: &StepKind, profile: Profile, limits: &Limits) -> Self {
+    pub(super) fn new(image: &LocalImage, step: &Step, profile: Profile, limits: &Limits) -> Self {
         let StepKind::Run {
             args,
             entrypoint,
             env,
-        } = step;
+        } = &step.kind;
         // The Engine takes an empty list for "not given", and a list of one empty text for "none".
         let entrypoint = entrypoint.clone().map(|words| {
             if words.is_empty() {
@@ -60,9 +62,21 @@ impl Sandbox {
                 words
             }
         });
+        let read_only = profile.tmpfs().is_some();
+        // Where nothing else can be written to, reports go to a volume: what is in memory cannot be read afterwards.
+        let mut volumes: Vec<String> = step
+            .reports
+            .iter()
+            .map(|pattern| pattern.folder().to_owned())
+            .collect();
+        volumes.sort();
+        volumes.dedup();
+        volumes.retain(|_| read_only);
         // A volume that the image declares would be writable and counts towards no limit.
-        let volumes = image.volumes.iter().map(String::as_str);
-        let in_memory = volumes.chain(["/tmp"]);
+        let declared = image.volumes.iter().map(String::as_str);
+        let in_memory = declared
+            .chain(["/tmp"])
+            .filter(|path| !volumes.iter().any(|volume| volume == path));
         Self {
             image: image.id.clone(),
             entrypoint,
@@ -75,10 +89,11 @@ impl Sandbox {
             network: "none".to_owned(),
             runtime: String::new(),
             capabilities: profile.capabilities(),
-            read_only: profile.tmpfs().is_some(),
+            read_only,
             tmpfs: in_memory
                 .filter_map(|path| Some((path.to_owned(), profile.tmpfs()?)))
                 .collect(),
+            volumes,
             open_files: Some(open_files(profile)),
             limits: limits.clone(),
         }

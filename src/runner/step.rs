@@ -12,9 +12,10 @@ use super::engine::Output;
 use super::labels;
 use super::log::{LogSink, StepLog};
 use super::sandbox::{self, Sandbox};
-use super::watch::watch;
+use super::watch::{Watched, watch};
 use super::{EngineError, LocalImage, Owner, Runner};
-use crate::model::{Cause, Network, Plan, Step, StepResult};
+use crate::model::{Cause, Network, Plan, Step, StepResult, TestResults};
+use crate::results;
 
 /// What is to be run, where, and for whom.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +34,7 @@ pub struct StepTask<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StepEnd {
     /// With a result.
-    Done(StepResult, StepLog),
+    Done(Box<StepResult>, StepLog),
     /// It was no longer wanted.
     Cancelled,
 }
@@ -67,21 +68,21 @@ impl Runner {
     }
 
     async fn run_to_end(&self, task: &StepTask<'_>, sink: &LogSink) -> Result<StepEnd, EngineError> {
-        let done = |cause, duration, log| {
+        let done = |cause, duration, log, tests| {
             let name = task.step.name.clone();
-            Ok(StepEnd::Done(
-                StepResult {
-                    name,
-                    cause,
-                    duration,
-                },
-                log,
-            ))
+            let result = StepResult {
+                name,
+                cause,
+                duration,
+                tests,
+            };
+            Ok(StepEnd::Done(Box::new(result), log))
         };
+        let not_run = |cause| done(cause, Duration::ZERO, StepLog::default(), TestResults::default());
         // Never closed, so there is always a slot in the end.
         let _slot = self.slots.acquire().await;
         if let Some(cause) = task.image.refuse(&task.step.kind, &self.platform().await?) {
-            return done(cause, Duration::ZERO, StepLog::default());
+            return not_run(cause);
         }
         let words = task.image.words(&task.step.kind);
         let mut launched = self.launch(task).await;
@@ -94,10 +95,10 @@ impl Runner {
             started,
         } = match launched {
             Ok(launched) => launched,
-            Err(error) => return done(blame(error, &words)?, Duration::ZERO, StepLog::default()),
+            Err(error) => return not_run(blame(error, &words)?),
         };
         let limits = &task.plan.limits_of(task.step);
-        let (end, log) = watch(&self.engine, container.id(), output, limits, sink).await?;
+        let Watched { end, log, stdout } = watch(&self.engine, container.id(), output, limits, sink).await?;
         let given = Given {
             words: &words,
             network: task.plan.network,
@@ -110,7 +111,9 @@ impl Runner {
             }
             cause => cause,
         };
-        done(cause, duration, log)
+        let files = self.reports(container.id(), &task.step.reports).await?;
+        let tests = results::with_texts(stdout.finish(files), |text| self.engine.hidden.text(text));
+        done(cause::with_tests(cause, tests.counts), duration, log, tests)
     }
 
     async fn launch(&self, task: &StepTask<'_>) -> Result<Launched, EngineError> {
@@ -145,7 +148,7 @@ impl Runner {
             plan,
             step,
         } = *task;
-        let mut sandbox = Sandbox::new(image, &step.kind, plan.profile, &plan.limits);
+        let mut sandbox = Sandbox::new(image, step, plan.profile, &plan.limits);
         sandbox.labels = labels::of_owner(self.instance, owner);
         sandbox.runtime.clone_from(&self.runtime);
         let open_files = sandbox::open_files(plan.profile);

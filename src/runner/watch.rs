@@ -3,17 +3,17 @@
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::OUTPUT_BYTES;
 use super::cause::{End, Exit, Stop};
-use super::engine::{Engine, Output};
+use super::engine::{Engine, Output, Printed};
 use super::error::EngineError;
 use super::log::{LogSink, Recorder, StepLog};
 use crate::model::Limits;
 use crate::redact::RedactedStream;
+use crate::results::Stdout;
 
 /// Between asking a container to stop and killing it.
 const GRACE: Duration = Duration::from_secs(5);
@@ -26,6 +26,14 @@ const LAST_WORDS_PAUSE: Duration = Duration::from_secs(2);
 /// After the end: the longest time for all of them.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
+/// What became of a container.
+pub(super) struct Watched {
+    pub(super) end: End,
+    pub(super) log: StepLog,
+    /// What it said of its tests on its standard output.
+    pub(super) stdout: Stdout,
+}
+
 /// Follows the started container `id` to its end.
 pub(super) async fn watch(
     engine: &Engine,
@@ -33,9 +41,10 @@ pub(super) async fn watch(
     output: Output,
     limits: &Limits,
     sink: &LogSink,
-) -> Result<(End, StepLog), EngineError> {
+) -> Result<Watched, EngineError> {
     let mut reader = Reader {
         output: Some(output),
+        stdout: Stdout::default(),
         read_bytes: 0,
         hidden: engine.hidden.stream(),
         recorder: Recorder::new(sink.clone()),
@@ -49,7 +58,11 @@ pub(super) async fn watch(
         }
     };
     reader.read_last_words().await;
-    Ok((end, reader.recorder.finish()))
+    Ok(Watched {
+        end,
+        log: reader.recorder.finish(),
+        stdout: reader.stdout,
+    })
 }
 
 /// Waits for the end, or for the first limit to bite.
@@ -128,6 +141,7 @@ struct Reader {
     /// `None`: nothing more will come.
     output: Option<Output>,
     read_bytes: u64,
+    stdout: Stdout,
     /// On the way to the recorder, so that nobody ever sees what must not be seen.
     hidden: RedactedStream,
     recorder: Recorder,
@@ -139,18 +153,21 @@ impl Reader {
     }
 
     /// The next piece; `None`: that was all. May be dropped and called again without loss.
-    async fn next(&mut self) -> Result<Option<Bytes>, EngineError> {
+    async fn next(&mut self) -> Result<Option<Printed>, EngineError> {
         match &mut self.output {
             Some(output) => output.next().await.transpose(),
             None => Ok(None),
         }
     }
 
-    fn take(&mut self, chunk: Option<Bytes>) {
-        match chunk {
-            Some(chunk) => {
-                self.read_bytes += chunk.len() as u64;
-                self.recorder.record(self.hidden.push(chunk));
+    fn take(&mut self, piece: Option<Printed>) {
+        match piece {
+            Some(Printed { on_stdout, bytes }) => {
+                self.read_bytes += bytes.len() as u64;
+                if on_stdout {
+                    self.stdout.push(&bytes);
+                }
+                self.recorder.record(self.hidden.push(bytes));
             }
             None => self.output = None,
         }

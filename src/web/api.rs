@@ -11,7 +11,7 @@ use super::problem::Problem;
 use super::viewer::{Viewer, visible_run};
 use super::{App, Path};
 use crate::clock::{UnixMillis, timestamp};
-use crate::model::{DeliveryId, JudgedClaim, RunId, StepResult};
+use crate::model::{DeliveryId, JudgedClaim, RunId, StepResult, TestResults};
 use crate::store::{DeliverySummary, PushRecord, Run, RunEvent, RunFilter, RunTag};
 
 /// Rows of a page, unless fewer are asked for.
@@ -116,6 +116,8 @@ struct StepView {
     outcome: &'static str,
     cause: String,
     duration_ms: u128,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tests: Option<TestResults>,
 }
 
 impl From<&StepResult> for StepView {
@@ -125,6 +127,7 @@ impl From<&StepResult> for StepView {
             outcome: step.cause.outcome().as_str(),
             cause: step.cause.to_string(),
             duration_ms: step.duration.as_millis(),
+            tests: Some(&step.tests).filter(|tests| !tests.is_empty()).cloned(),
         }
     }
 }

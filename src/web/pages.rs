@@ -10,7 +10,7 @@ use super::problem::Problem;
 use super::viewer::{Viewer, key_cookie, visible_run};
 use super::{App, Path};
 use crate::clock::{UnixMillis, timestamp};
-use crate::model::{Elapsed, JudgedClaim, Outcome, Source, StepResult};
+use crate::model::{Elapsed, FailedTest, JudgedClaim, Outcome, Source, StepResult};
 use crate::report::{
     Mend, Subject, binding_in_words, evidence_in_words, fate_in_words, mend, outcome_in_words, plain_text,
     reproduce_line,
@@ -103,6 +103,7 @@ struct RunPage {
     binding: (&'static str, &'static str),
     claims: Vec<ClaimLine>,
     steps: Vec<StepLine>,
+    failures: Vec<TestLine>,
     events: Vec<EventLine>,
     successor: Option<String>,
     log: Option<String>,
@@ -144,6 +145,25 @@ impl From<&StepResult> for StepLine {
             state: step.cause.outcome().into(),
             cause: plain_text(&step.cause.to_string()),
             took: Elapsed(step.duration).to_string(),
+        }
+    }
+}
+
+struct TestLine {
+    name: String,
+    message: String,
+    place: String,
+}
+
+impl From<&FailedTest> for TestLine {
+    fn from(test: &FailedTest) -> Self {
+        let place = test.source.as_ref().or(test.place.as_ref());
+        Self {
+            name: plain_text(&test.name),
+            message: plain_text(&test.message),
+            place: place
+                .map(|place| plain_text(&format!("{}:{}", place.path, place.line)))
+                .unwrap_or_default(),
         }
     }
 }
@@ -201,6 +221,7 @@ pub(super) async fn run(
     };
     let tags = app.store.tags_of(run.id).await?;
     let events = app.store.events_of(run.id).await?;
+    let steps = || run.verdict.iter().flat_map(|verdict| &verdict.steps);
     let Source {
         evidence, binding, ..
     } = run.source;
@@ -219,11 +240,10 @@ pub(super) async fn run(
         evidence: (evidence.as_str(), evidence_in_words(evidence)),
         binding: (binding.as_str(), binding_in_words(binding)),
         claims: run.claims.iter().map(ClaimLine::from).collect(),
-        steps: run
-            .verdict
-            .iter()
-            .flat_map(|verdict| &verdict.steps)
-            .map(StepLine::from)
+        steps: steps().map(StepLine::from).collect(),
+        failures: steps()
+            .flat_map(|step| &step.tests.failures)
+            .map(TestLine::from)
             .collect(),
         events: events
             .into_iter()

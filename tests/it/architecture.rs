@@ -108,6 +108,11 @@ const PARTS: &[Part] = &[
         may_name: &[],
     },
     Part {
+        sentence: "`results/` is pure: it names `model` alone",
+        place: "results/",
+        may_name: &["model"],
+    },
+    Part {
         sentence: "`hooks/` is pure: it names `model` alone",
         place: "hooks/",
         may_name: &["model"],
@@ -148,9 +153,9 @@ const PARTS: &[Part] = &[
         may_name: &["model"],
     },
     Part {
-        sentence: "`runner/` names `clock`, `config`, `model` and `redact`",
+        sentence: "`runner/` names `clock`, `config`, `model`, `redact` and `results`",
         place: "runner/",
-        may_name: &["clock", "config", "model", "redact"],
+        may_name: &["clock", "config", "model", "redact", "results"],
     },
     Part {
         sentence: "`store/` names `clock` and `model`",
@@ -186,6 +191,7 @@ const PARTS: &[Part] = &[
             "registry",
             "report",
             "resolve",
+            "results",
             "runner",
             "signature",
             "store",

@@ -4,6 +4,7 @@
 mod files;
 mod policies;
 mod refs;
+mod results;
 mod signatures;
 mod strangers;
 

@@ -57,6 +57,7 @@ impl Scene {
             summary: "As it should be.".to_owned(),
             started_at_ms: 1_700_000_000_123,
             completed_at_ms: matches!(progress, Progress::Completed(_)).then_some(1_700_000_060_000),
+            annotations: Vec::new(),
         }
     }
 

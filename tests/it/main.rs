@@ -22,6 +22,7 @@ mod hostile_images;
 mod kill;
 mod mapping;
 mod registry;
+mod reports;
 mod requests;
 mod runner;
 mod runner_limits;

@@ -163,6 +163,7 @@ impl Session<'_> {
                     env: [].into(),
                 },
                 timeout: None,
+                reports: Vec::new(),
             }];
         }
         if let Some(held) = options.profile {
@@ -207,7 +208,7 @@ impl Session<'_> {
                 StepEnd::Done(result, log) => {
                     screen.end(&result);
                     tested.push(TestedStep {
-                        result,
+                        result: *result,
                         log: log.to_bytes(),
                     });
                 }

@@ -4,7 +4,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use serde_json::{Value, json};
 
 use super::Failure;
-use crate::model::{Cause, Outcome, Platform, StepResult, Verdict};
+use crate::model::{Outcome, Platform, StepResult, Verdict};
 use crate::report::plain_text;
 
 /// Bytes of a step's output that a report carries, from its end.
@@ -43,12 +43,14 @@ impl Tested {
                 name,
                 cause,
                 duration,
+                tests,
             } = &step.result;
             json!({
                 "name": name,
                 "outcome": cause.outcome().as_str(),
                 "cause": cause.to_string(),
                 "seconds": duration.as_secs_f64(),
+                "tests": tests,
                 "log": step.log(),
             })
         });
@@ -70,8 +72,8 @@ impl Tested {
             let result = &step.result;
             let status = match result.cause.outcome() {
                 Outcome::Passed => TestCaseStatus::success(),
-                Outcome::Failed | Outcome::TimedOut => not_passed(NonSuccessKind::Failure, &result.cause),
-                _ => not_passed(NonSuccessKind::Error, &result.cause),
+                Outcome::Failed | Outcome::TimedOut => not_passed(NonSuccessKind::Failure, result),
+                _ => not_passed(NonSuccessKind::Error, result),
             };
             let mut case = TestCase::new(result.name.as_str(), status);
             case.set_classname(self.image.as_str())
@@ -87,8 +89,19 @@ impl Tested {
     }
 }
 
-fn not_passed(kind: NonSuccessKind, cause: &Cause) -> TestCaseStatus {
+fn not_passed(kind: NonSuccessKind, result: &StepResult) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(kind);
-    status.set_message(cause.to_string());
+    status.set_message(result.cause.to_string());
+    if !result.tests.failures.is_empty() {
+        let failed = result
+            .tests
+            .failures
+            .iter()
+            .map(|test| match test.message.as_str() {
+                "" => test.name.clone(),
+                message => format!("{}: {message}", test.name),
+            });
+        status.set_description(failed.collect::<Vec<_>>().join("\n"));
+    }
     status
 }

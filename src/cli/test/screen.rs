@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Style};
 use tokio::sync::mpsc;
 
 use super::outcome::Tested;
-use crate::model::{Bytes, Cause, Elapsed, Outcome, Step, StepResult};
+use crate::model::{Bytes, Cause, Elapsed, Outcome, Step, StepResult, TestResults};
 use crate::report::plain_text;
 use crate::runner::{LiveChunk, PullProgress};
 
@@ -21,6 +21,9 @@ const LONGEST_LINE: usize = 16 << 10;
 
 /// A pull is told of again after so many bytes more, where lines cannot be written over.
 const PULL_STEP: u64 = 64 << 20;
+
+/// Tests of a step that are named in the summary.
+const MOST_FAILURES: usize = 20;
 
 pub(super) struct Screen {
     /// Stdout is for the JSON, and people read stderr.
@@ -145,6 +148,7 @@ impl Screen {
         ));
         for step in &tested.steps {
             self.put(&line(&step.result));
+            self.tests(&step.result.tests);
         }
         let (style, word) = match tested.verdict.outcome {
             Outcome::Passed => (GOOD, "passed"),
@@ -156,6 +160,31 @@ impl Screen {
             "{style}{word}{style:#}: {}\n",
             plain_text(&tested.verdict.title)
         ));
+    }
+
+    /// The tests of a step that failed, and what of its reports could not be read.
+    fn tests(&self, tests: &TestResults) {
+        for failed in tests.failures.iter().take(MOST_FAILURES) {
+            let place = failed
+                .place
+                .as_ref()
+                .map(|place| format!(" ({}:{})", place.path, place.line));
+            let why = Some(&failed.message)
+                .filter(|message| !message.is_empty())
+                .map(|why| format!(": {why}"));
+            let text = [Some(failed.name.clone()), why, place]
+                .into_iter()
+                .flatten()
+                .collect::<String>();
+            self.put(&format!("  {BAD}✗{BAD:#} {}\n", plain_text(&text)));
+        }
+        let more = tests.counts.failed.saturating_sub(MOST_FAILURES as u64);
+        if more > 0 {
+            self.put(&format!("  {DIM}and {more} more{DIM:#}\n"));
+        }
+        for problem in &tests.problems {
+            self.warn(problem);
+        }
     }
 }
 

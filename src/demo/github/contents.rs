@@ -59,6 +59,10 @@ pub(super) fn show(
             let head = repo.branches.get(&name).ok_or_else(Refusal::not_found)?;
             Ok(json!({ "name": name, "commit": { "sha": head }, "protected": false }))
         }
+        ["git", "trees", sha] => {
+            let commit = repo.resolve(sha).ok_or_else(Refusal::not_found)?;
+            Ok(tree_json(commit, param("recursive").is_some()))
+        }
         ["contents", path @ ..] => {
             let reference = param("ref").unwrap_or_else(|| repo.default_branch.clone());
             let commit = repo.resolve(&reference);
@@ -128,6 +132,16 @@ fn commit_json(commit: &Commit) -> Value {
         "parents": commit.parents.iter().map(|sha| json!({ "sha": sha })).collect::<Vec<_>>(),
         "files": [],
     })
+}
+
+/// The files of a commit; without `recursive` those of its root.
+fn tree_json(commit: &Commit, recursive: bool) -> Value {
+    let listed = commit
+        .files
+        .iter()
+        .filter(|(path, _)| recursive || !path.contains('/'));
+    let entry = |(path, text): (&String, &String)| json!({ "path": path, "mode": "100644", "type": "blob", "size": text.len() });
+    json!({ "sha": commit.sha, "tree": listed.map(entry).collect::<Vec<_>>(), "truncated": false })
 }
 
 /// A file, or the list of what stands in a folder (`""`: the root).

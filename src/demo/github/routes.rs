@@ -290,9 +290,13 @@ fn needed(method: &str, rest: &[&str]) -> Option<(&'static str, Access)> {
         ("GET", ["commits", _, "status" | "statuses"]) => Some(("statuses", Access::Read)),
         ("GET", ["attestations", _]) => Some(("attestations", Access::Read)),
         ("GET", ["commits", _, "pulls"] | ["pulls", ..]) => Some(("pull_requests", Access::Read)),
-        ("GET", ["commits" | "branches" | "tags" | "contents" | "compare", ..]) => {
-            Some(("contents", Access::Read))
-        }
+        (
+            "GET",
+            [
+                "commits" | "branches" | "tags" | "contents" | "compare" | "git",
+                ..,
+            ],
+        ) => Some(("contents", Access::Read)),
         _ => None,
     }
 }

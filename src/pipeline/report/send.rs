@@ -13,6 +13,9 @@ use crate::pipeline::worker::JobError;
 use crate::report::shortened;
 use crate::store::{DueCheck, DueStatus, Lease, ShownCheck};
 
+/// GitHub's bound of a request.
+const ANNOTATIONS_AT_A_TIME: usize = 50;
+
 type Answered<T> = Result<Result<T, GithubError>, JobError>;
 
 impl Pipeline {
@@ -87,9 +90,51 @@ impl Pipeline {
         }
         self.parts.metrics.github_write();
         Ok(match known {
+            _ if !wanted.annotations.is_empty() => self.put_annotated(told, known, wanted).await,
             Some(id) => github.update_check(repo, id, wanted).await.map(|()| id),
             None => github.create_check(repo, wanted).await,
         })
+    }
+
+    /// Writes a check run with annotations, as many at a time as GitHub takes; the verdict comes with the last ones.
+    /// Each write adds to those that are there, so they are counted first: an earlier answer may have been lost.
+    async fn put_annotated(
+        &self,
+        told: &Told,
+        known: Option<CheckRunId>,
+        wanted: &CheckState,
+    ) -> Result<CheckRunId, GithubError> {
+        let repo = &told.run().source.repo;
+        let github = &self.parts.github;
+        let there = match known {
+            Some(id) => github.annotations_of(repo, id).await?,
+            None => 0,
+        };
+        let missing = wanted.annotations.get(there..).unwrap_or_default();
+        let mut id = known;
+        let mut pages = missing.chunks(ANNOTATIONS_AT_A_TIME).peekable();
+        loop {
+            let page = pages.next().unwrap_or_default();
+            let is_last = pages.peek().is_none();
+            let written = CheckState {
+                annotations: page.to_vec(),
+                progress: if is_last {
+                    wanted.progress
+                } else {
+                    Progress::InProgress
+                },
+                ..wanted.clone()
+            };
+            let now = match id {
+                Some(id) => github.update_check(repo, id, &written).await.map(|()| id)?,
+                None => github.create_check(repo, &written).await?,
+            };
+            if is_last {
+                return Ok(now);
+            }
+            self.parts.metrics.github_write();
+            id = Some(now);
+        }
     }
 
     pub(super) async fn send_status(&self, lease: &Lease, due: &DueStatus, told: &Told) -> Answered<()> {

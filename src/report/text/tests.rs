@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::*;
 use crate::model::{
     Binding, Cause, Claim, Evidence, Fate, InstallationId, Limits, Network, Place, Profile, Repo, RepoId,
-    Step, StepKind, StepResult, Visibility,
+    Step, StepKind, StepResult, TestResults, Visibility,
 };
 
 const PAGE: &str = "https://checks.example.org/runs/1";
@@ -104,6 +104,7 @@ fn step(name: &str, args: &[&str]) -> Step {
             env: BTreeMap::new(),
         },
         timeout: None,
+        reports: Vec::new(),
     }
 }
 
@@ -112,6 +113,7 @@ fn ended(cause: Cause) -> Verdict {
         name: "test".to_owned(),
         cause,
         duration: Duration::from_secs(12),
+        tests: TestResults::default(),
     }])
 }
 
@@ -331,6 +333,7 @@ fn the_summary_names_the_failure_shows_the_log_and_how_to_repeat_it() {
         name: name.to_owned(),
         cause,
         duration: Duration::from_secs(4),
+        tests: TestResults::default(),
     };
     let verdict = Verdict::of_steps(vec![
         result("unit", Cause::Passed),
@@ -413,6 +416,7 @@ fn whatever_the_image_says_the_verdict_lands_within_the_bounds() {
             command: hostile.clone(),
         },
         duration: Duration::from_secs(1),
+        tests: TestResults::default(),
     });
     let mut verdict = Verdict::of_steps(results.collect());
     verdict.title.clone_from(&hostile);

@@ -34,6 +34,15 @@ fn host_config(sandbox: Sandbox) -> api::HostConfig {
         .tmpfs
         .into_iter()
         .map(|(path, options)| (path, options.to_owned()));
+    let mounts = sandbox.volumes.into_iter().map(|path| api::Mount {
+        target: Some(path),
+        typ: Some(api::MountType::VOLUME),
+        volume_options: Some(api::MountVolumeOptions {
+            labels: Some(sandbox.labels.clone()),
+            ..api::MountVolumeOptions::default()
+        }),
+        ..api::Mount::default()
+    });
     let memory = i64::try_from(sandbox.limits.memory_bytes).ok();
     api::HostConfig {
         cap_drop: texts(&["ALL"]),
@@ -41,6 +50,7 @@ fn host_config(sandbox: Sandbox) -> api::HostConfig {
         security_opt: texts(&["no-new-privileges:true"]),
         readonly_rootfs: Some(sandbox.read_only),
         tmpfs: Some(tmpfs.collect()),
+        mounts: Some(mounts.collect()),
         memory,
         // The same number for both: no swap.
         memory_swap: memory,

@@ -78,6 +78,7 @@ pub(crate) fn plan(args: &[&str]) -> Plan {
                 env: BTreeMap::new(),
             },
             timeout: None,
+            reports: Vec::new(),
         }],
         profile: Profile::Compatible,
         network: Network::None,

@@ -181,6 +181,7 @@ pub(crate) fn plan() -> Plan {
                 env: [].into(),
             },
             timeout: None,
+            reports: Vec::new(),
         }],
         profile: Profile::Compatible,
         network: Network::None,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
-use hubcheck::model::{Cause, Claim, Fate, JudgedClaim, Outcome, Place, StepResult, Verdict};
+use hubcheck::model::{Cause, Claim, Fate, JudgedClaim, Outcome, Place, StepResult, TestResults, Verdict};
 use hubcheck::store::NewRun;
 
 use crate::support::store::new_run;
@@ -47,6 +47,7 @@ async fn a_strangers_texts_are_inert() {
                 command: HOSTILE.to_owned(),
             },
             duration: Duration::from_secs(1),
+            tests: TestResults::default(),
         }],
         superseded_by: None,
     };
@@ -80,6 +81,7 @@ async fn a_runs_page_tells_the_verdict_the_evidence_and_how_to_reproduce_it() {
         name: "test".to_owned(),
         cause: Cause::ExitCode { code: 3 },
         duration: Duration::from_secs(72),
+        tests: TestResults::default(),
     }]);
     let run = house.judged(&new, &verdict, b"not ok 1\n").await;
     let page = house.look(&format!("/runs/{run}")).await;
