@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use hubcheck::config::Config;
-use hubcheck::model::{Limits, Network, Profile};
-use hubcheck::plan::{File, Said, plan};
+use hubcheck::config::{Config, Docker};
+use hubcheck::model::{ImageName, Limits, Network, Profile, StepKind};
+use hubcheck::plan::{File, Needed, Planned, Said, Sources, plan};
 use hubcheck::resolve::SourceUrl;
 
 use super::{assert_sentence, text};
@@ -24,10 +24,10 @@ pub(super) fn no_file_loosens_what_the_operator_set(input: &[u8]) {
         on_default: Some(&file),
         at_commit: Some(&file),
         label: Some(&text),
-        of_fork: false,
+        ..Said::default()
     };
-    let planned = plan(&docker, &image, said);
-    let ceilings = plan(&docker, &image, Said::default()).plan;
+    let planned = self::planned(&docker, &image, said);
+    let ceilings = self::planned(&docker, &image, Said::default()).plan;
     assert_eq!(
         (planned.plan.profile, planned.plan.network),
         (Profile::Strict, Network::None)
@@ -37,7 +37,7 @@ pub(super) fn no_file_loosens_what_the_operator_set(input: &[u8]) {
     }
     let names: BTreeSet<&str> = planned.plan.steps.iter().map(|step| step.name.as_str()).collect();
     assert!(
-        !names.is_empty() && names.len() == planned.plan.steps.len(),
+        names.is_empty() == planned.problem.is_some() && names.len() == planned.plan.steps.len(),
         "{names:?}"
     );
     for pattern in file.images() {
@@ -53,6 +53,81 @@ pub(super) fn no_file_loosens_what_the_operator_set(input: &[u8]) {
                 .variant(&tag)
                 .is_none_or(|variant| !variant.contains('/'))
         );
+    }
+}
+
+/// The plan, in a repository that holds nothing.
+fn planned(docker: &Docker, image: &ImageName, said: Said<'_>) -> Planned {
+    let mut sources = Sources::default();
+    loop {
+        let said = Said {
+            sources: &sources,
+            ..said
+        };
+        match plan(docker, image, said) {
+            Ok(planned) => return planned,
+            Err(Needed { file: Some(path), .. }) => sources
+                .files
+                .insert(path, None)
+                .map_or((), |_| panic!("asked twice")),
+            Err(Needed { file: None, .. }) => sources.root = Some(Vec::new()),
+        }
+    }
+}
+
+/// A text → the services of a Compose file, of which none reaches for the host, or a sentence.
+pub(super) fn no_compose_file_reaches_for_the_host(input: &[u8]) {
+    let text = text(input);
+    let docker = Config::defaults().docker;
+    let image: ImageName = "acme/app".parse().expect("it is a name");
+    let mut sources = Sources::default();
+    sources.files.insert("t.yml".to_owned(), Some(text.clone()));
+    let planned = loop {
+        let said = Said {
+            compose: Some("t.yml"),
+            sources: &sources,
+            ..Said::default()
+        };
+        match plan(&docker, &image, said) {
+            Ok(planned) => break planned,
+            // All other files say the same, so that they lead to themselves.
+            Err(Needed { file: Some(path), .. }) => {
+                assert!(
+                    !path.starts_with('/') && !path.split('/').any(|part| part == ".."),
+                    "{path}"
+                );
+                assert!(
+                    sources.files.insert(path, Some(text.clone())).is_none(),
+                    "asked twice"
+                );
+            }
+            Err(needed) => panic!("{needed:?}"),
+        }
+    };
+    if let Some(problem) = &planned.problem {
+        assert!(problem.len() <= 10_000, "{problem}");
+    }
+    for step in &planned.plan.steps {
+        let StepKind::Compose { project } = &step.kind else {
+            panic!("{step:?}")
+        };
+        assert!((1..=10).contains(&project.services.len()));
+        assert_eq!(
+            project.services.last().map(|service| service.name.as_str()),
+            Some("sut")
+        );
+        for (number, service) in project.services.iter().enumerate() {
+            for dependency in &service.depends_on {
+                let before = &project.services[..number];
+                assert!(before.iter().any(|other| other.name == dependency.service));
+            }
+        }
+        for path in project.repository_paths() {
+            assert!(
+                !path.starts_with('/') && !path.split('/').any(|part| part == ".."),
+                "{path}"
+            );
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 mod cached_image;
 mod claim;
 mod commit;
+pub mod compose;
 mod digest;
 mod evidence;
 mod git_ref;

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
+use super::compose::Project;
 use super::pattern::FilePattern;
 
 /// How tightly a container is held.
@@ -97,6 +98,16 @@ pub enum StepKind {
         entrypoint: Option<Vec<String>>,
         /// Added to the image's environment.
         env: BTreeMap<String, String>,
+    },
+    /// The services of a Compose file; the exit code of `sut` decides.
+    Compose {
+        /// What of the file is run.
+        project: Project,
+    },
+    /// The image's own command stays up, and turns healthy where it has a health check.
+    Healthy {
+        /// Within this time.
+        within: Duration,
     },
 }
 

@@ -115,6 +115,27 @@ pub enum Cause {
     },
     /// The program is of another platform, or no program.
     ExecFormat,
+    /// The image was to stay up, and ended by itself.
+    DidNotStayUp {
+        /// Its exit code, which may be zero.
+        code: i64,
+        /// How long it was up.
+        after: Duration,
+    },
+    /// The image stayed up, and its health check never held.
+    NotHealthy {
+        /// How long it was given.
+        after: Duration,
+        /// What the last check printed.
+        said: String,
+    },
+    /// A service that the tests depend on was not as it had to be, and the tests were not started.
+    ServiceFailed {
+        /// Which one.
+        service: String,
+        /// What was wrong: the end of a sentence.
+        why: String,
+    },
     /// The image's configuration cannot be run safely, or at all.
     NotRunnable {
         /// A sentence saying what is wrong with it.
@@ -133,7 +154,10 @@ impl Cause {
             | Self::OutOfMemory { .. }
             | Self::DiskFull { .. }
             | Self::TooMuchOutput { .. }
-            | Self::TooManyProcesses { .. } => Outcome::Failed,
+            | Self::TooManyProcesses { .. }
+            | Self::DidNotStayUp { .. }
+            | Self::NotHealthy { .. }
+            | Self::ServiceFailed { .. } => Outcome::Failed,
             Self::TimedOut { .. } | Self::Silent { .. } => Outcome::TimedOut,
             Self::ShellTestBuiltin
             | Self::CommandNotFound { .. }
@@ -172,6 +196,24 @@ impl fmt::Display for Cause {
             Self::ExecFormat => {
                 f.write_str("not a runnable image: its program is not for this platform (exec format error)")
             }
+            Self::DidNotStayUp { code, after } => {
+                write!(
+                    f,
+                    "did not stay up: it ended after {} with exit code {code}",
+                    Elapsed(*after)
+                )
+            }
+            Self::NotHealthy { after, said } if said.is_empty() => {
+                write!(f, "not healthy within {}", Elapsed(*after))
+            }
+            Self::NotHealthy { after, said } => {
+                write!(
+                    f,
+                    "not healthy within {}; its last check said: {said}",
+                    Elapsed(*after)
+                )
+            }
+            Self::ServiceFailed { service, why } => write!(f, "the service `{service}` {why}"),
             Self::NotRunnable { reason } => write!(f, "not a runnable image: {reason}"),
         }
     }

@@ -80,14 +80,23 @@ impl From<Require> for Evidence {
     }
 }
 
-/// One test.
+/// One test: one of `run`, `compose` and `healthy`.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Test {
     /// What follows the image's name in `docker run IMAGE …`: a list of words, or a text that is split into words
     /// as a shell does, without running one.
-    #[schemars(with = "values::WordsSchema")]
-    pub(super) run: values::Words,
+    #[serde(default)]
+    #[schemars(with = "Option<values::WordsSchema>")]
+    run: Option<values::Words>,
+    /// A Compose file of the repository, by Docker Hub's convention: the exit code of its service `sut` decides.
+    #[serde(default, deserialize_with = "values::path")]
+    #[schemars(with = "Option<String>")]
+    compose: Option<String>,
+    /// The image stays up with its own command, and turns healthy within this time: `60s`.
+    #[serde(default, deserialize_with = "values::time")]
+    #[schemars(with = "Option<String>")]
+    healthy: Option<Duration>,
     /// Shown in the check. Default: the command.
     #[serde(default, deserialize_with = "values::name")]
     #[schemars(with = "String", length(min = 1, max = 80))]
@@ -109,6 +118,41 @@ pub(super) struct Test {
     #[serde(default, deserialize_with = "values::reports")]
     #[schemars(with = "Vec<String>", length(min = 1, max = 20))]
     pub(super) reports: Vec<FilePattern>,
+}
+
+/// What a test does.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Doing<'a> {
+    Run(&'a values::Words),
+    Compose(&'a str),
+    Healthy(Duration),
+}
+
+impl Test {
+    /// What it does: `None` where it does nothing, or two things.
+    pub(super) fn does(&self) -> Option<Doing<'_>> {
+        match (&self.run, &self.compose, self.healthy) {
+            (Some(words), None, None) => Some(Doing::Run(words)),
+            (None, Some(file), None) => Some(Doing::Compose(file)),
+            (None, None, Some(within)) => Some(Doing::Healthy(within)),
+            _ => None,
+        }
+    }
+
+    /// Of a test that was read: [`values::tests`] lets no other through.
+    pub(super) fn doing(&self) -> Doing<'_> {
+        self.does().expect("a test that was read does one thing")
+    }
+
+    /// The first key that only means something beside `run`, of those that are there.
+    pub(super) fn key_beside_run(&self) -> Option<&'static str> {
+        [
+            ("entrypoint", self.entrypoint.is_some()),
+            ("env", !self.env.is_empty()),
+        ]
+        .into_iter()
+        .find_map(|(key, is_there)| is_there.then_some(key))
+    }
 }
 
 /// Limits that a repository asks for.

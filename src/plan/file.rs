@@ -18,7 +18,7 @@ pub const PATH: &str = ".github/hubcheck.yml";
 pub const MAX_BYTES: usize = 64 * 1024;
 
 /// Keys that a later version will know, so that they are no typing errors.
-const LATER: [&str; 4] = ["structure", "compose", "healthy", "expect"];
+const LATER: [&str; 2] = ["structure", "expect"];
 
 /// What a repository declares.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]

@@ -1,21 +1,27 @@
 //! What is to be tested in an image, and within which bounds: from what its repository declares, below the
 //! operator's ceilings.
 
+pub mod compose;
 mod declaration;
 mod file;
 mod label;
+mod sources;
 mod values;
 
 use std::time::Duration;
 
 use crate::config::Docker;
+use crate::model::compose::Project;
 use crate::model::{ImageName, Limits, Network, Plan, Profile, Step, StepKind};
 
+pub use compose::Files;
 pub use declaration::Declaration;
 pub use file::{File, FileError, MAX_BYTES, PATH};
 pub use label::TEST_LABEL;
+pub use sources::{Needed, Sources, Variables, image_variables, variables};
 
-use declaration::{Test, WantedLimits};
+use compose::{Setting, Unread};
+use declaration::{Doing, Test, WantedLimits};
 
 /// Letters of a step's name where it is made of its command.
 const LONGEST_MADE_NAME: usize = 60;
@@ -31,6 +37,12 @@ pub struct Said<'a> {
     pub label: Option<&'a str>,
     /// Does only a fork hold the commit? Then its tests are held as tightly as can be.
     pub of_fork: bool,
+    /// What is known of the repository's other files.
+    pub sources: &'a Sources,
+    /// A person's own choice: arguments, in place of all tests.
+    pub arguments: Option<&'a [String]>,
+    /// A person's own choice: a Compose file, in place of all tests.
+    pub compose: Option<&'a str>,
 }
 
 /// A plan, and what was asked for in vain.
@@ -45,23 +57,40 @@ pub struct Planned {
 }
 
 /// The plan for an image: the tests of the commit where its file names the image, else those of the default branch,
-/// else what the image's own label says, else `docker run IMAGE test`. All else comes from the default branch, and never exceeds the operator's ceilings.
-pub fn plan(docker: &Docker, image: &ImageName, said: Said<'_>) -> Planned {
+/// else the Compose files of Docker Hub's convention, else what the image's own label says, else
+/// `docker run IMAGE test`. All else comes from the default branch, and never exceeds the operator's ceilings.
+///
+/// Fails where something of the repository must be read first: it is put among the [`Sources`] then.
+pub fn plan(docker: &Docker, image: &ImageName, said: Said<'_>) -> Result<Planned, Needed> {
     let mut notes = Vec::new();
     let declared = said.on_default.and_then(|file| file.of(image));
     let of_commit = said.at_commit.and_then(|file| file.of(image));
     notes.extend(unheard(image, said));
     let bounds = declared.cloned().unwrap_or_default();
     let limits = limits(docker, bounds.limits(), &mut notes);
-    let mut problem = None;
-    let steps = match of_commit.or(declared).and_then(Declaration::tests) {
-        Some(tests) => steps(tests, limits.timeout, &mut notes),
-        None => discovered(image, said.label, &mut notes).unwrap_or_else(|why| {
-            problem = Some(why);
-            Vec::new()
-        }),
+    let mut planner = Planner {
+        image,
+        at_commit: of_commit.is_some(),
+        sources: said.sources,
+        ceiling: limits.timeout,
+        notes: &mut notes,
     };
-    Planned {
+    let made = match (
+        said.arguments,
+        said.compose,
+        of_commit.or(declared).and_then(Declaration::tests),
+    ) {
+        (Some(args), ..) => Ok(vec![run(args.to_vec())]),
+        (None, Some(file), _) => planner.compose_step(file),
+        (None, None, Some(tests)) => planner.steps(tests),
+        (None, None, None) => planner.discovered(said.label),
+    };
+    let (steps, problem) = match made {
+        Ok(steps) => (steps, None),
+        Err(Stop::Problem(why)) => (Vec::new(), Some(why)),
+        Err(Stop::Needs(needed)) => return Err(needed),
+    };
+    Ok(Planned {
         plan: Plan {
             steps,
             profile: profile(docker, bounds.profile(), said.of_fork, &mut notes),
@@ -70,7 +99,7 @@ pub fn plan(docker: &Docker, image: &ImageName, said: Said<'_>) -> Planned {
         },
         notes,
         problem,
-    }
+    })
 }
 
 /// What the file at the commit says in vain, because only the default branch is asked.
@@ -106,61 +135,146 @@ fn unheard(image: &ImageName, said: Said<'_>) -> Option<String> {
     })
 }
 
-/// The step where no file names another.
-fn discovered(image: &ImageName, label: Option<&str>, notes: &mut Vec<String>) -> Result<Vec<Step>, String> {
-    let args = match label {
-        None => vec!["test".to_owned()],
-        Some(text) => {
-            let said = label::read(text, image)?;
-            if !said.unheard.is_empty() {
-                let options: Vec<String> = said.unheard.iter().map(|name| format!("`{name}`")).collect();
-                notes.push(format!(
-                    "the image's label {TEST_LABEL} asks for {}: only what follows the image is taken",
-                    options.join(", ")
-                ));
-            }
-            said.args
-        }
-    };
-    Ok(vec![Step {
-        name: made_name(&args),
-        kind: StepKind::Run {
-            args,
-            entrypoint: None,
-            env: [].into(),
-        },
-        timeout: None,
-        reports: Vec::new(),
-    }])
+/// Why there are no steps yet.
+enum Stop {
+    /// Somebody must mend something: a sentence.
+    Problem(String),
+    /// Something must be read first.
+    Needs(Needed),
 }
 
-fn steps(tests: &[Test], ceiling: Duration, notes: &mut Vec<String>) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::with_capacity(tests.len());
-    for test in tests {
-        let name = match &test.name {
-            Some(name) => name.clone(),
-            None => unique(made_name(&test.run.0), |name| {
-                steps.iter().any(|step| step.name == name)
-                    || tests.iter().any(|test| test.name.as_deref() == Some(name))
-            }),
+/// Makes steps of what is said.
+struct Planner<'a, 'n> {
+    image: &'a ImageName,
+    /// Are files read at the commit, and not on the default branch?
+    at_commit: bool,
+    sources: &'a Sources,
+    /// The limit of a step's time.
+    ceiling: Duration,
+    notes: &'n mut Vec<String>,
+}
+
+impl Planner<'_, '_> {
+    /// The steps where no file names any.
+    fn discovered(&mut self, label: Option<&str>) -> Result<Vec<Step>, Stop> {
+        let Some(root) = &self.sources.root else {
+            return Err(Stop::Needs(Needed::root(self.at_commit)));
         };
-        if test.timeout.is_some_and(|timeout| timeout > ceiling) {
-            notes.push(format!(
-                "the timeout of `{name}` is above the limit of its steps, which stands"
+        let mut steps = Vec::new();
+        for file in root.iter().filter(|name| compose::is_test_file(name)) {
+            match self.compose(file) {
+                Ok(project) => steps.push(step(file.clone(), StepKind::Compose { project })),
+                Err(Unread::NoSut) => self.notes.push(format!(
+                    "{file} has no service `sut`: by Docker Hub's convention it is no test, and is passed over"
+                )),
+                Err(other) => return Err(self.stop(other, file)),
+            }
+        }
+        if !steps.is_empty() {
+            return Ok(steps);
+        }
+        let args = match label {
+            None => vec!["test".to_owned()],
+            Some(text) => self.labelled(text).map_err(Stop::Problem)?,
+        };
+        Ok(vec![run(args)])
+    }
+
+    fn compose_step(&mut self, file: &str) -> Result<Vec<Step>, Stop> {
+        let project = self.compose(file).map_err(|unread| self.stop(unread, file))?;
+        Ok(vec![step(file.to_owned(), StepKind::Compose { project })])
+    }
+
+    fn labelled(&mut self, text: &str) -> Result<Vec<String>, String> {
+        let said = label::read(text, self.image)?;
+        if !said.unheard.is_empty() {
+            let options: Vec<String> = said.unheard.iter().map(|name| format!("`{name}`")).collect();
+            self.notes.push(format!(
+                "the image's label {TEST_LABEL} asks for {}: only what follows the image is taken",
+                options.join(", ")
             ));
         }
-        steps.push(Step {
-            name,
-            kind: StepKind::Run {
-                args: test.run.0.clone(),
-                entrypoint: test.entrypoint.as_ref().map(|words| words.0.clone()),
-                env: test.env.clone(),
-            },
-            timeout: test.timeout.filter(|timeout| *timeout < ceiling),
-            reports: test.reports.clone(),
-        });
+        Ok(said.args)
     }
-    steps
+
+    fn compose(&mut self, file: &str) -> Result<Project, Unread> {
+        let setting = Setting {
+            image: self.image,
+            variables: &self.sources.variables,
+            files: &self.sources.files,
+            at_commit: self.at_commit,
+        };
+        compose::read(file, setting, self.notes)
+    }
+
+    fn stop(&self, unread: Unread, file: &str) -> Stop {
+        match unread {
+            Unread::Needs(path) => Stop::Needs(Needed::file(path, self.at_commit)),
+            Unread::Refused(why) => Stop::Problem(why),
+            Unread::NoSut => Stop::Problem(format!(
+                "{file} has no service `sut`: the one whose exit code decides is called so"
+            )),
+        }
+    }
+
+    fn steps(&mut self, tests: &[Test]) -> Result<Vec<Step>, Stop> {
+        let mut steps: Vec<Step> = Vec::with_capacity(tests.len());
+        for test in tests {
+            let kind = match test.doing() {
+                Doing::Run(words) => StepKind::Run {
+                    args: words.0.clone(),
+                    entrypoint: test.entrypoint.as_ref().map(|words| words.0.clone()),
+                    env: test.env.clone(),
+                },
+                Doing::Compose(file) => StepKind::Compose {
+                    project: self.compose(file).map_err(|unread| self.stop(unread, file))?,
+                },
+                Doing::Healthy(within) => StepKind::Healthy { within },
+            };
+            let made = match &kind {
+                StepKind::Run { args, .. } => made_name(args),
+                StepKind::Compose { project } => project.file.clone(),
+                StepKind::Healthy { .. } => "healthy".to_owned(),
+            };
+            let name = test.name.clone().unwrap_or_else(|| {
+                unique(made, |name| {
+                    steps.iter().any(|step| step.name == name)
+                        || tests.iter().any(|test| test.name.as_deref() == Some(name))
+                })
+            });
+            if test.timeout.is_some_and(|timeout| timeout > self.ceiling) {
+                self.notes.push(format!(
+                    "the timeout of `{name}` is above the limit of its steps, which stands"
+                ));
+            }
+            steps.push(Step {
+                timeout: test.timeout.filter(|timeout| *timeout < self.ceiling),
+                reports: test.reports.clone(),
+                ..step(name, kind)
+            });
+        }
+        Ok(steps)
+    }
+}
+
+/// `docker run IMAGE ARGS…`
+fn run(args: Vec<String>) -> Step {
+    let name = made_name(&args);
+    let kind = StepKind::Run {
+        args,
+        entrypoint: None,
+        env: [].into(),
+    };
+    step(name, kind)
+}
+
+fn step(name: String, kind: StepKind) -> Step {
+    Step {
+        name,
+        kind,
+        timeout: None,
+        reports: Vec::new(),
+    }
 }
 
 /// The command as a name.

@@ -12,6 +12,20 @@ fn processors_are_counted_in_billionths() {
     assert_eq!(nano_cpus(0.5), 500_000_000);
 }
 
+/// A repository with one Compose file, under a name that nobody looks for.
+fn repository() -> Sources {
+    let compose = "services: { sut: { build: ., command: [check] } }".to_owned();
+    Sources {
+        root: Some(vec!["Dockerfile".to_owned()]),
+        files: [
+            ("tests/compose.yml".to_owned(), Some(compose)),
+            ("nothere.yml".to_owned(), None),
+        ]
+        .into(),
+        ..Sources::default()
+    }
+}
+
 /// What a file comes to for `docker.io/acme/app`, under the defaults of the configuration.
 fn outcome(text: &str) -> String {
     let file = match File::parse(text) {
@@ -26,8 +40,8 @@ fn outcome(text: &str) -> String {
     let said = Said {
         on_default: Some(&file),
         at_commit: Some(&file),
-        label: None,
-        of_fork: false,
+        sources: &repository(),
+        ..Said::default()
     };
     let tag = |name: &str| name.parse().unwrap();
     let about = |declared: &Declaration, name: &str| {
@@ -43,7 +57,7 @@ fn outcome(text: &str) -> String {
         .into_iter()
         .map(|name| (name.to_owned(), about(declared, name)))
         .filter(|(name, told)| *told != about(&Declaration::default(), name));
-    let planned = plan(&docker, &image, said);
+    let planned = plan(&docker, &image, said).unwrap();
     let shown = json!({
         "tags": tags.collect::<serde_json::Map<_, _>>(),
         "platforms": declared.platforms(),
@@ -51,6 +65,7 @@ fn outcome(text: &str) -> String {
         "report": declared.report(),
         "publish_private_logs": declared.publishes_private_logs(),
         "plan": planned.plan,
+        "problem": planned.problem,
         "notes": planned.notes,
     });
     serde_json::to_string_pretty(&shown).unwrap()
@@ -92,7 +107,11 @@ fn fixtures() -> Vec<(String, String)> {
 }
 
 /// What no schema can say: what is in a name or a number with its unit, and what stands twice.
-const BEYOND_THE_SCHEMA: [&str; 24] = [
+const BEYOND_THE_SCHEMA: &[&str] = &[
+    "bad-compose-absolute",
+    "bad-compose-outside",
+    "bad-entrypoint-beside-healthy",
+    "bad-env-beside-compose",
     "bad-env-name",
     "bad-everything",
     "bad-image-in-capitals",
@@ -112,9 +131,11 @@ const BEYOND_THE_SCHEMA: [&str; 24] = [
     "bad-reports-no-folder",
     "bad-reports-relative",
     "bad-run-quote",
+    "bad-step-without-run",
     "bad-tag-pattern",
     "bad-timeout",
     "bad-timeout-zero",
+    "bad-two-kinds-of-test",
     "bad-variant-name",
     "bad-whole-registry",
 ];
@@ -155,10 +176,11 @@ fn planned(docker: &Docker, on_default: &str, at_commit: &str, of_fork: bool) ->
     let said = Said {
         on_default: Some(&on_default),
         at_commit: Some(&at_commit),
-        label: None,
         of_fork,
+        sources: &repository(),
+        ..Said::default()
     };
-    plan(docker, &"acme/app".parse().unwrap(), said)
+    plan(docker, &"acme/app".parse().unwrap(), said).unwrap()
 }
 
 fn names(planned: &Planned) -> Vec<&str> {

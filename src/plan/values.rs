@@ -12,12 +12,15 @@ use schemars::JsonSchema;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::declaration::{Declaration, Test};
+use super::declaration::{Declaration, Doing, Test};
 use crate::config::{duration, size};
 use crate::model::{Channels, FilePattern, ImagePattern, RefRule, TagPattern};
 
 /// More tests than this are a mistake: each is a container of its own.
 pub(super) const MOST_TESTS: usize = 50;
+
+/// Bytes of a path in the repository.
+const LONGEST_PATH: usize = 500;
 
 /// Patterns of report files at most.
 const MOST_REPORTS: usize = 20;
@@ -247,6 +250,18 @@ pub(super) fn tests<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
             tests.len()
         )));
     }
+    for (number, test) in tests.iter().enumerate() {
+        let wrong = |why: &str| Err(D::Error::custom(format!("test {} {why}", number + 1)));
+        match test.does() {
+            None => return wrong("needs one of `run`, `compose` and `healthy`, and no more"),
+            Some(Doing::Run(_)) => {}
+            Some(Doing::Compose(_) | Doing::Healthy(_)) => {
+                if let Some(key) = test.key_beside_run() {
+                    return wrong(&format!("has `{key}`, which only stands beside `run`"));
+                }
+            }
+        }
+    }
     let mut names: Vec<&String> = tests.iter().filter_map(|test| test.name.as_ref()).collect();
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -265,6 +280,22 @@ pub(super) fn reports<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<
         )));
     }
     Ok(patterns)
+}
+
+/// A path in the repository.
+pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let path = text.strip_prefix("./").unwrap_or(&text);
+    let is_good = (1..=LONGEST_PATH).contains(&path.len())
+        && !path.contains(char::is_control)
+        && path.split('/').all(|part| !matches!(part, "" | "." | ".."));
+    if is_good {
+        Ok(Some(path.to_owned()))
+    } else {
+        Err(D::Error::custom(format!(
+            "`{text}` is no path of a file from the repository's root on, like `docker-compose.test.yml`"
+        )))
+    }
 }
 
 /// A test's name.
