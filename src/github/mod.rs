@@ -41,6 +41,7 @@ pub use commits::Standing;
 pub use contents::Content;
 pub use error::{GithubError, Refused, SetupError};
 pub use rehearsal::RehearsedWrite;
+pub use trees::TreeFile;
 
 use crate::clock::Clock;
 use crate::config;

@@ -13,8 +13,8 @@ impl Pipeline {
             return verdict;
         }
         let (repo, commit) = (&run.source.repo, &run.source.commit);
-        let tree = match self.parts.github.paths_at(repo, commit).await {
-            Ok(paths) => SourceTree::new(paths),
+        let tree = match self.parts.github.files_at(repo, commit).await {
+            Ok(files) => SourceTree::new(files.into_iter().map(|file| file.path)),
             Err(error) => {
                 tracing::info!(run.id = %run.id, %error, "failed tests are not led back to their files");
                 return verdict;

@@ -10,8 +10,8 @@ use super::Pipeline;
 use super::retry::{SETTLES, pause, settling};
 use super::worker::JobError;
 use crate::access::log_is_shown;
-use crate::clock::{millis, timestamp};
-use crate::model::{Digest, Elapsed, ImageName, Outcome, RunId, Verdict};
+use crate::clock::{UnixMillis, millis, timestamp};
+use crate::model::{Digest, Elapsed, ImageName, ImageReference, Outcome, RunId, Verdict};
 use crate::registry::Access;
 use crate::runner::{
     LocalImage, LogSink, Owner, PullError, PullSource, RegistryCredentials, StepEnd, StepTask,
@@ -29,7 +29,7 @@ const SLACK: Duration = Duration::from_mins(5);
 const LONG_WAIT: Duration = Duration::from_mins(1);
 
 /// What a run came to, for now.
-enum End {
+pub(super) enum End {
     /// What the tests came to, and what they printed.
     Tested(Verdict, Vec<u8>),
     /// A verdict without tests.
@@ -106,19 +106,18 @@ impl Pipeline {
             Ok(image) => image,
             Err(end) => return end,
         };
-        let limits = &run.plan.limits;
-        let steps = u32::try_from(run.plan.steps.len()).unwrap_or(u32::MAX);
-        let deadline = self.store().clock().now()
-            + millis(
-                limits
-                    .timeout
-                    .saturating_mul(steps.saturating_mul(DEADLINE_FACTOR))
-                    + SLACK,
-            );
+        let deadline = self.deadline(run);
         let owner = Owner {
             run: run.id,
             attempt: lease.attempts,
             deadline,
+        };
+        let beside = tokio::select! {
+            beside = Box::pin(self.beside(run)) => match beside {
+                Ok(beside) => beside,
+                Err(end) => return end,
+            },
+            () = stop.cancelled() => return End::Stopped,
         };
         let mut results = Vec::new();
         let mut log = Vec::new();
@@ -128,6 +127,7 @@ impl Pipeline {
                 image: &image,
                 plan: &run.plan,
                 step,
+                beside: &beside,
             };
             match self.parts.runner.run_step(&task, &LogSink::none(), stop).await {
                 Ok(StepEnd::Done(result, printed)) => {
@@ -155,6 +155,17 @@ impl Pipeline {
         End::Tested(verdict, log)
     }
 
+    /// When whatever the run has on the Engine may be removed by anybody.
+    fn deadline(&self, run: &Run) -> UnixMillis {
+        let steps = u32::try_from(run.plan.steps.len()).unwrap_or(u32::MAX);
+        let all = run
+            .plan
+            .limits
+            .timeout
+            .saturating_mul(steps.saturating_mul(DEADLINE_FACTOR));
+        self.store().clock().now() + millis(all + SLACK)
+    }
+
     async fn pull(&self, run: &Run, stop: &CancellationToken) -> Result<LocalImage, End> {
         let access =
             self.resolver
@@ -163,7 +174,7 @@ impl Pipeline {
         let source = self.pull_source(&run.image, &run.digest, access).await;
         let begun = Instant::now();
         let brought = tokio::select! {
-            brought = self.bring(&source) => brought.map_err(|error| self.pull_failed(run, &error))?,
+            brought = self.bring(&source) => brought.map_err(|error| self.pull_failed(run, &run.image.to_string(), &error))?,
             () = stop.cancelled() => return Err(End::Stopped),
         };
         let told = format!("The image is on the Engine ({})", Elapsed(begun.elapsed()));
@@ -173,15 +184,22 @@ impl Pipeline {
         Ok(brought)
     }
 
-    fn pull_failed(&self, run: &Run, error: &PullError) -> End {
-        let why = error.to_string();
+    /// What it means that `image`, the run's own or a service's, could not be brought.
+    pub(super) fn pull_failed(&self, run: &Run, image: &str, error: &PullError) -> End {
+        let why = if image == run.image.to_string() {
+            error.to_string()
+        } else {
+            format!("the services' image {image}: {error}")
+        };
         let act = |why: String| End::Verdict(Verdict::without_steps(Outcome::ActionRequired, why));
         match error {
             PullError::Unauthorized { .. } => {
-                let host = run.image.registry();
+                let host = image.parse::<ImageReference>().map_or_else(
+                    |_| run.image.registry().to_owned(),
+                    |named| named.name.registry().to_owned(),
+                );
                 act(format!(
-                    "cannot pull {}: set credentials that may read it in [registry.\"{host}\"]",
-                    run.image
+                    "cannot pull {image}: set credentials that may read it in [registry.\"{host}\"]"
                 ))
             }
             PullError::NotFound { .. } if self.waited(run.trouble_since) < SETTLES => End::Trouble {

@@ -13,7 +13,7 @@ use crate::model::{
     Binding, Claim, CommitSha, Digest, Evidence, Fate, ImageName, JudgedClaim, Platform, Policy, Repo,
     Source, Tag, Visibility,
 };
-use crate::plan::{self, Declaration, File, Planned, Said};
+use crate::plan::{self, Declaration, File, Needed, Planned, Said, Sources, Variables};
 use crate::registry::{Access, ImageDetails, NotRunnable};
 use crate::report::status_context;
 use crate::resolve::{Bindings, Bound, Found, Image, Patience, Setback, Subject, built_at, claims};
@@ -406,11 +406,86 @@ impl Pipeline {
             label: label.as_deref(),
             // Whoever is not known gets no more than a stranger.
             of_fork: standing? != Standing::Repository,
+            ..Said::default()
         };
-        let planned = plan::plan(&self.parts.docker, case.seen.image, said);
+        let planned = self.plan_with_sources(case, commit, said).await?;
         let problem = at_commit.err().map(|why| format!("at this commit, {why}"));
         let problem = problem.or_else(|| planned.problem.clone());
         Ok((planned, problem))
+    }
+
+    /// Makes the plan, and reads of the repository whatever it needs for that.
+    async fn plan_with_sources(
+        &self,
+        case: &Case<'_>,
+        commit: &CommitSha,
+        said: Said<'_>,
+    ) -> Result<Planned, Setback> {
+        let mut sources = Sources {
+            variables: self.variables(case, commit).await?,
+            ..Sources::default()
+        };
+        loop {
+            let said = Said {
+                sources: &sources,
+                ..said
+            };
+            match plan::plan(&self.parts.docker, case.seen.image, said) {
+                Ok(planned) => return Ok(planned),
+                Err(Needed {
+                    file: None,
+                    at_commit,
+                }) => {
+                    sources.root = Some(self.root(case.repo, at_commit.then_some(commit)).await?);
+                }
+                Err(Needed {
+                    file: Some(path),
+                    at_commit,
+                }) => {
+                    let text = self.source(case.repo, at_commit.then_some(commit), &path).await?;
+                    sources.files.insert(path, text);
+                }
+            }
+        }
+    }
+
+    /// What Docker Hub offers to tests.
+    async fn variables(&self, case: &Case<'_>, commit: &CommitSha) -> Result<Variables, Setback> {
+        let (repo, seen) = (case.repo, case.seen);
+        let known = self.parts.github.commit(repo, commit).await?;
+        let message = known.map(|commit| commit.message).unwrap_or_default();
+        let reference = case.terms.declared.reference(seen.tag);
+        let branch = reference.as_ref().map(|reference| {
+            let name = reference.as_str();
+            name.split_once('/').map_or(name, |(_, name)| name).to_owned()
+        });
+        let branch = branch.unwrap_or_else(|| repo.default_branch.clone());
+        Ok(plan::variables(seen.image, seen.tag, commit, &branch, &message))
+    }
+
+    /// The names of the files at the repository's root, sorted; without a commit those of the default branch.
+    async fn root(&self, repo: &Repo, at: Option<&CommitSha>) -> Result<Vec<String>, Setback> {
+        let mut names = self.parts.github.root(repo, at).await?;
+        names.sort();
+        Ok(names)
+    }
+
+    /// A file's text; `None`: there is none, or it is no text.
+    async fn source(
+        &self,
+        repo: &Repo,
+        at: Option<&CommitSha>,
+        path: &str,
+    ) -> Result<Option<String>, Setback> {
+        let github = &self.parts.github;
+        let content = match at {
+            Some(commit) => github.file_at(repo, path, commit).await?,
+            None => github.file(repo, path, None).await?,
+        };
+        Ok(match content {
+            Content::Text { text, .. } if text.len() <= plan::MAX_BYTES => Some(text),
+            _ => None,
+        })
     }
 
     /// A claim with nothing in it to hide: people put everything into labels.

@@ -28,16 +28,24 @@ pub fn reproduce_line(subject: &Subject<'_>, plan: &Plan, verdict: Option<&Verdi
 /// Environment variables are named without their values, which may be secrets: `docker run` takes
 /// them from where it is called.
 fn command(subject: &Subject<'_>, plan: &Plan, step: &Step) -> String {
-    let StepKind::Run {
-        args,
-        entrypoint,
-        env,
-    } = &step.kind;
+    let (args, entrypoint, env) = match &step.kind {
+        StepKind::Run {
+            args,
+            entrypoint,
+            env,
+        } => (args.as_slice(), entrypoint, Some(env)),
+        StepKind::Healthy { .. } => (&[][..], &None, None),
+        // What other services it needs, no line of `docker run` can say.
+        StepKind::Compose { project } => {
+            let image = quoted(&format!("{}@{}", subject.image, subject.digest));
+            return format!("hubcheck test --compose {} {image}", quoted(&project.file));
+        }
+    };
     let mut words: Vec<String> = ["docker", "run", "--rm", "--init"].map(str::to_owned).to_vec();
     let mut flag = |name: &str, value: &str| words.extend([name.to_owned(), quoted(value)]);
     flag("--platform", &subject.platform.to_string());
     bounds(plan, &mut flag);
-    for name in env.keys() {
+    for name in env.into_iter().flatten().map(|(name, _)| name) {
         flag("--env", name);
     }
     // The command line takes one word for an entrypoint; those after it come before the arguments.

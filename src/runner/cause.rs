@@ -4,6 +4,7 @@
 //! the init process itself prints one line and exits 127. And a program of another platform is handed
 //! to the image's shell by it, which stumbles over the first bytes.
 
+use super::error::EngineError;
 use super::log::StepLog;
 use crate::model::{Cause, Counts, Limits, Network};
 
@@ -127,6 +128,11 @@ pub(super) fn of_refused_start(message: &str, words: &[String]) -> Option<Cause>
         Some(Cause::CommandNotFound { command })
     } else if about_program && (says("permission denied") || says("is a directory")) {
         Some(Cause::NotExecutable { command })
+    } else if says("is not directory") || says("mount a directory onto a file") {
+        // The message names folders of the host.
+        Some(Cause::NotRunnable {
+            reason: "a folder is to be seen where it has a file".to_owned(),
+        })
     } else if says("exec format error") {
         Some(Cause::ExecFormat)
     } else if says("unable to find user")
@@ -142,6 +148,15 @@ pub(super) fn of_refused_start(message: &str, words: &[String]) -> Option<Cause>
     } else {
         None
     }
+}
+
+/// The image's share in a container that could not be made or started; the error, if it has none.
+pub(super) fn blame(error: EngineError, words: &[String]) -> Result<Cause, EngineError> {
+    let cause = match &error {
+        EngineError::Refused { message, .. } => of_refused_start(message, words),
+        _ => None,
+    };
+    cause.ok_or(error)
 }
 
 /// Why a command was not found that is in the image: the same error stands for what it needs.

@@ -31,7 +31,7 @@ use super::sandbox::Sandbox;
 use crate::model::Platform;
 use crate::redact::Redactor;
 
-pub(super) use upkeep::Labelled;
+pub(super) use upkeep::{Labelled, NetworkKind};
 
 /// Where Docker listens unless it is told otherwise.
 #[cfg(unix)]
@@ -58,6 +58,26 @@ pub(super) struct Printed {
 
 /// What a container prints, piece by piece as it arrives.
 pub(super) type Output = std::pin::Pin<Box<dyn Stream<Item = Result<Printed, EngineError>> + Send>>;
+
+/// A container at a moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ContainerState {
+    /// Of one that has ended.
+    pub(super) exit_code: Option<i64>,
+    pub(super) health: Health,
+    /// What the last health check printed.
+    pub(super) last_probe: String,
+}
+
+/// What a container's health check says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Health {
+    /// There is none.
+    Unchecked,
+    Starting,
+    Healthy,
+    Unhealthy,
+}
 
 /// A Docker Engine.
 #[derive(Clone, Debug)]
@@ -251,6 +271,28 @@ impl Engine {
         }))
     }
 
+    /// How a container is, and how healthy.
+    pub(super) async fn condition(&self, container: &str) -> Result<ContainerState, EngineError> {
+        use api::HealthStatusEnum::{HEALTHY, STARTING, UNHEALTHY};
+        let state = self.inspect(container, false).await?.state.unwrap_or_default();
+        let health = state.health.unwrap_or_default();
+        let last = health
+            .log
+            .unwrap_or_default()
+            .pop()
+            .and_then(|probe| probe.output);
+        Ok(ContainerState {
+            exit_code: (!state.running.unwrap_or(false)).then(|| state.exit_code.unwrap_or(-1)),
+            health: match health.status {
+                Some(STARTING) => Health::Starting,
+                Some(HEALTHY) => Health::Healthy,
+                Some(UNHEALTHY) => Health::Unhealthy,
+                _ => Health::Unchecked,
+            },
+            last_probe: self.said(last.unwrap_or_default().trim()),
+        })
+    }
+
     /// Bytes that the container has written to its own file system.
     pub(super) async fn written_bytes(&self, container: &str) -> Result<u64, EngineError> {
         let size = self.inspect(container, true).await?.size_rw;
@@ -299,6 +341,20 @@ impl Engine {
             Some(Err(error)) => Err(error),
             first => Ok(Some(stream::iter(first).chain(pieces))),
         }
+    }
+
+    /// Unpacks an archive at this absolute path in the container.
+    pub(super) async fn put_archive(
+        &self,
+        container: &str,
+        path: &str,
+        archive: Bytes,
+    ) -> Result<(), EngineError> {
+        let client = self.client().await?;
+        let options = query::UploadToContainerOptionsBuilder::new().path(path).build();
+        let body = bollard::body_full(archive);
+        let put = client.upload_to_container(container, Some(options), body);
+        self.within(ACT, "copying files to a container", put).await
     }
 
     /// Sends a signal. A container that is not running any more is fine.

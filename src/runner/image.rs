@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Cause, Platform, StepKind};
+use super::sandbox::Call;
+use crate::model::{Cause, Platform};
 
 /// An image that the Engine holds, as far as running it depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,14 +37,13 @@ pub enum Origin {
 
 impl LocalImage {
     /// The words that a step runs in this image, by the Engine's own rules.
-    pub(super) fn words(&self, step: &StepKind) -> Vec<String> {
-        let StepKind::Run { args, entrypoint, .. } = step;
-        let own_entrypoint = entrypoint.as_ref().unwrap_or(&self.entrypoint);
+    pub(super) fn words(&self, call: &Call<'_>) -> Vec<String> {
+        let own_entrypoint = call.entrypoint.unwrap_or(&self.entrypoint);
         // An entrypoint given anew discards the image's command; one that is inherited keeps it.
-        let arguments = if args.is_empty() && entrypoint.is_none() {
+        let arguments = if call.args.is_empty() && call.entrypoint.is_none() {
             &self.command
         } else {
-            args
+            call.args
         };
         own_entrypoint
             .iter()
@@ -54,7 +54,7 @@ impl LocalImage {
     }
 
     /// Why the step cannot be run in this image on an engine of the platform `engine`, if so.
-    pub(super) fn refuse(&self, step: &StepKind, engine: &Platform) -> Option<Cause> {
+    pub(super) fn refuse(&self, call: &Call<'_>, engine: &Platform) -> Option<Cause> {
         let reason = if !engine.can_run(&self.platform) {
             format!(
                 "it is built for {}, and this Docker Engine runs {engine}",
@@ -64,7 +64,7 @@ impl LocalImage {
             // CVE-2024-21626: a working directory there can be a file descriptor of the runtime's,
             // which leads out of the container.
             "its working directory lies among the processes' files (/proc)".to_owned()
-        } else if self.words(step).is_empty() {
+        } else if self.words(call).is_empty() {
             "it has neither an entrypoint nor a command".to_owned()
         } else {
             return None;
@@ -94,6 +94,7 @@ fn reaches_processes(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Step, StepKind};
 
     fn image() -> LocalImage {
         LocalImage {
@@ -108,12 +109,17 @@ mod tests {
         }
     }
 
-    fn run(args: &[&str], entrypoint: Option<&[&str]>) -> StepKind {
+    fn run(args: &[&str], entrypoint: Option<&[&str]>) -> Step {
         let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-        StepKind::Run {
-            args: owned(args),
-            entrypoint: entrypoint.map(owned),
-            env: BTreeMap::new(),
+        Step {
+            name: "test".to_owned(),
+            kind: StepKind::Run {
+                args: owned(args),
+                entrypoint: entrypoint.map(owned),
+                env: BTreeMap::new(),
+            },
+            timeout: None,
+            reports: Vec::new(),
         }
     }
 
@@ -126,7 +132,7 @@ mod tests {
             (run(&["a"], Some(&["sh", "-c"])), "sh -c a"),
             (run(&[], Some(&["sh"])), "sh"),
         ] {
-            assert_eq!(image().words(&step).join(" "), words);
+            assert_eq!(image().words(&Call::of(&step)).join(" "), words);
         }
     }
 
@@ -134,7 +140,7 @@ mod tests {
     fn what_cannot_be_run_safely_or_at_all_is_refused_with_the_reason() {
         let amd64: Platform = "linux/amd64".parse().unwrap();
         let test = run(&["test"], None);
-        assert_eq!(image().refuse(&test, &amd64), None);
+        assert_eq!(image().refuse(&Call::of(&test), &amd64), None);
         for dir in [
             "/proc/self/fd/8",
             "//proc",
@@ -148,7 +154,10 @@ mod tests {
                 ..image()
             };
             assert!(
-                matches!(image.refuse(&test, &amd64), Some(Cause::NotRunnable { .. })),
+                matches!(
+                    image.refuse(&Call::of(&test), &amd64),
+                    Some(Cause::NotRunnable { .. })
+                ),
                 "{dir}"
             );
         }
@@ -157,9 +166,11 @@ mod tests {
                 working_dir: dir.to_owned(),
                 ..image()
             };
-            assert_eq!(image.refuse(&test, &amd64), None, "{dir}");
+            assert_eq!(image.refuse(&Call::of(&test), &amd64), None, "{dir}");
         }
-        let refused = image().refuse(&test, &"linux/arm64".parse().unwrap()).unwrap();
+        let refused = image()
+            .refuse(&Call::of(&test), &"linux/arm64".parse().unwrap())
+            .unwrap();
         assert_eq!(
             refused.to_string(),
             "not a runnable image: it is built for linux/amd64, and this Docker Engine runs linux/arm64"
@@ -169,7 +180,7 @@ mod tests {
             command: Vec::new(),
             ..image()
         };
-        assert!(empty.refuse(&run(&[], None), &amd64).is_some());
-        assert_eq!(empty.refuse(&test, &amd64), None);
+        assert!(empty.refuse(&Call::of(&run(&[], None)), &amd64).is_some());
+        assert_eq!(empty.refuse(&Call::of(&test), &amd64), None);
     }
 }

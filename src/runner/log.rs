@@ -14,6 +14,9 @@ const TAIL_BYTES: usize = 4 << 20;
 /// Bytes kept of one line.
 const LINE_BYTES: usize = 16 << 10;
 
+/// Bytes kept of a log that stands before another one.
+const SECTION_BYTES: usize = 64 << 10;
+
 /// A piece of output for those who watch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LiveChunk {
@@ -83,6 +86,29 @@ impl StepLog {
         text.extend(format!("[… {missing} of output dropped here …]\n").as_bytes());
         text.extend(self.tail.iter().skip(rest));
         text
+    }
+
+    /// Several logs as one, each under its name. Of all but the last one the end is kept.
+    pub(super) fn joined(sections: Vec<(String, Self)>) -> Self {
+        let mut all = Self::default();
+        let last = sections.len().saturating_sub(1);
+        for (number, (name, log)) in sections.into_iter().enumerate() {
+            if log.printed_bytes == 0 && number < last {
+                continue;
+            }
+            all.push(format!("=== {name} ===\n").as_bytes());
+            if number < last {
+                let shown = log.end(SECTION_BYTES);
+                all.push(shown.as_bytes());
+                if !shown.ends_with('\n') {
+                    all.push(b"\n");
+                }
+            } else {
+                all.push(&log.to_bytes());
+            }
+            all.printed_bytes += log.printed_bytes;
+        }
+        all
     }
 
     /// The last `limit` bytes, for rules that look for words in them.

@@ -8,11 +8,14 @@
 mod cache;
 mod cause;
 mod collect;
+mod compose;
 mod container;
 mod engine;
 mod error;
+mod files;
 #[doc(hidden)]
 pub mod foreign;
+mod healthy;
 mod image;
 mod labels;
 mod log;
@@ -32,19 +35,20 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub use error::EngineError;
+pub use files::{RepositoryFile, RepositoryFiles};
 pub use image::{LocalImage, Origin};
 pub use labels::Owner;
 pub use log::{LiveChunk, LogSink, StepLog};
 pub use pull::{PullProgress, PullSource, RegistryCredentials};
 pub use pull_error::PullError;
 pub use reap::Reaped;
-pub use step::{StepEnd, StepTask};
+pub use step::{Beside, StepEnd, StepTask};
 
 use crate::clock::{Clock, millis};
 use crate::config;
 use crate::model::Platform;
 use crate::redact::Redactor;
-use engine::Engine;
+use engine::{Engine, NetworkKind};
 use pull::Flights;
 
 /// What a step may print in all before it is stopped, in bytes.
@@ -202,9 +206,7 @@ impl Runner {
         }
         let mut labels = labels::of_instance(self.instance, now + millis(NETWORK_LIFE));
         labels.insert(labels::SHARED.to_owned(), "true".to_owned());
-        self.engine
-            .create_network(format!("hubcheck-{}", Uuid::now_v7()), labels)
-            .await
+        self.engine.create_network(NetworkKind::Apart, labels).await
     }
 
     fn of_instance(&self) -> String {

@@ -1,5 +1,6 @@
 //! One step: from the plan's words to a container, and from its end to a result.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -11,10 +12,10 @@ use super::container::Container;
 use super::engine::Output;
 use super::labels;
 use super::log::{LogSink, StepLog};
-use super::sandbox::{self, Sandbox};
+use super::sandbox::{self, Call, Sandbox};
 use super::watch::{Watched, watch};
-use super::{EngineError, LocalImage, Owner, Runner};
-use crate::model::{Cause, Network, Plan, Step, StepResult, TestResults};
+use super::{EngineError, LocalImage, Owner, RepositoryFiles, Runner};
+use crate::model::{Cause, Limits, Network, Plan, Profile, Step, StepKind, StepResult, TestResults};
 use crate::results;
 
 /// What is to be run, where, and for whom.
@@ -28,6 +29,28 @@ pub struct StepTask<'a> {
     pub plan: &'a Plan,
     /// What.
     pub step: &'a Step,
+    /// What a Compose file needs beside the image.
+    pub beside: &'a Beside,
+}
+
+/// What the services of a Compose file need beside the image under test.
+#[derive(Clone, Debug, Default)]
+pub struct Beside {
+    /// Other images, as the file names them.
+    pub images: BTreeMap<String, LocalImage>,
+    /// What of the repository they see.
+    pub files: RepositoryFiles,
+}
+
+impl Default for &Beside {
+    /// Nothing.
+    fn default() -> Self {
+        static NOTHING: Beside = Beside {
+            images: BTreeMap::new(),
+            files: RepositoryFiles(BTreeMap::new()),
+        };
+        &NOTHING
+    }
 }
 
 /// How a step came to its end.
@@ -40,10 +63,30 @@ pub enum StepEnd {
 }
 
 /// A container on its way.
-struct Launched {
-    container: Container,
-    output: Output,
-    started: Instant,
+pub(super) struct Launched {
+    pub(super) container: Container,
+    pub(super) output: Output,
+    pub(super) started: Instant,
+}
+
+/// What came of a step.
+pub(super) struct Ended {
+    pub(super) cause: Cause,
+    pub(super) duration: Duration,
+    pub(super) log: StepLog,
+    pub(super) tests: TestResults,
+}
+
+impl Ended {
+    /// Nothing was run.
+    pub(super) fn without_container(cause: Cause) -> Self {
+        Self {
+            cause,
+            duration: Duration::ZERO,
+            log: StepLog::default(),
+            tests: TestResults::default(),
+        }
+    }
 }
 
 impl Runner {
@@ -68,39 +111,64 @@ impl Runner {
     }
 
     async fn run_to_end(&self, task: &StepTask<'_>, sink: &LogSink) -> Result<StepEnd, EngineError> {
-        let done = |cause, duration, log, tests| {
-            let name = task.step.name.clone();
-            let result = StepResult {
-                name,
-                cause,
-                duration,
-                tests,
-            };
-            Ok(StepEnd::Done(Box::new(result), log))
-        };
-        let not_run = |cause| done(cause, Duration::ZERO, StepLog::default(), TestResults::default());
         // Never closed, so there is always a slot in the end.
         let _slot = self.slots.acquire().await;
-        if let Some(cause) = task.image.refuse(&task.step.kind, &self.platform().await?) {
-            return not_run(cause);
-        }
-        let words = task.image.words(&task.step.kind);
-        let mut launched = self.launch(task).await;
-        if matches!(&launched, Err(error) if self.notes_open_files(error, task)) {
-            launched = self.launch(task).await;
-        }
+        let platform = self.platform().await?;
+        let refused = match &task.step.kind {
+            // Whatever a service runs is looked at with its own words.
+            StepKind::Compose { .. } => None,
+            StepKind::Run { .. } | StepKind::Healthy { .. } => {
+                task.image.refuse(&Call::of(task.step), &platform)
+            }
+        };
+        let Ended {
+            cause,
+            duration,
+            log,
+            tests,
+        } = match (refused, &task.step.kind) {
+            (Some(cause), _) => Ended::without_container(cause),
+            (None, StepKind::Run { .. }) => self.run_one(task, sink).await?,
+            (None, StepKind::Healthy { within }) => Box::pin(self.stay_up(task, *within, sink)).await?,
+            (None, StepKind::Compose { project }) => Box::pin(self.run_project(task, project, sink)).await?,
+        };
+        let result = StepResult {
+            name: task.step.name.clone(),
+            cause,
+            duration,
+            tests,
+        };
+        Ok(StepEnd::Done(Box::new(result), log))
+    }
+
+    /// One container, whose exit code decides.
+    async fn run_one(&self, task: &StepTask<'_>, sink: &LogSink) -> Result<Ended, EngineError> {
+        let call = Call::of(task.step);
+        let words = task.image.words(&call);
+        let launched = match self.launch_again(task, &call).await {
+            Ok(launched) => launched,
+            Err(error) => return Ok(Ended::without_container(cause::blame(error, &words)?)),
+        };
+        let limits = &task.plan.limits_of(task.step);
+        self.to_end(launched, task, (&words, limits), sink).await
+    }
+
+    /// Follows a container whose exit code decides to its end, and reads its reports.
+    pub(super) async fn to_end(
+        &self,
+        launched: Launched,
+        task: &StepTask<'_>,
+        (words, limits): (&[String], &Limits),
+        sink: &LogSink,
+    ) -> Result<Ended, EngineError> {
         let Launched {
             container,
             output,
             started,
-        } = match launched {
-            Ok(launched) => launched,
-            Err(error) => return not_run(blame(error, &words)?),
-        };
-        let limits = &task.plan.limits_of(task.step);
+        } = launched;
         let Watched { end, log, stdout } = watch(&self.engine, container.id(), output, limits, sink).await?;
         let given = Given {
-            words: &words,
+            words,
             network: task.plan.network,
             limits,
         };
@@ -113,11 +181,38 @@ impl Runner {
         };
         let files = self.reports(container.id(), &task.step.reports).await?;
         let tests = results::with_texts(stdout.finish(files), |text| self.engine.hidden.text(text));
-        done(cause::with_tests(cause, tests.counts), duration, log, tests)
+        Ok(Ended {
+            cause: cause::with_tests(cause, tests.counts),
+            duration,
+            log,
+            tests,
+        })
     }
 
-    async fn launch(&self, task: &StepTask<'_>) -> Result<Launched, EngineError> {
-        let container = self.create(self.sandbox(task).await?).await?;
+    /// Makes and starts a container; once more, where the Engine could not give it its open files.
+    pub(super) async fn launch_again(
+        &self,
+        task: &StepTask<'_>,
+        call: &Call<'_>,
+    ) -> Result<Launched, EngineError> {
+        let launched = self.launch(task, call).await;
+        match &launched {
+            Err(error) if self.notes_open_files(error, task.plan.profile) => self.launch(task, call).await,
+            _ => launched,
+        }
+    }
+
+    async fn launch(&self, task: &StepTask<'_>, call: &Call<'_>) -> Result<Launched, EngineError> {
+        let mut sandbox = self.sandbox(task, task.image, call);
+        if task.plan.network == Network::Bridge {
+            sandbox.network = self.shared_network().await?;
+        }
+        let container = self.create(sandbox).await?;
+        self.begin(container).await
+    }
+
+    /// Starts a container that was made.
+    pub(super) async fn begin(&self, container: Container) -> Result<Launched, EngineError> {
         // Attached before the start: not a byte is missed.
         let output = self.engine.attach(container.id()).await?;
         let started = Instant::now();
@@ -131,40 +226,24 @@ impl Runner {
 
     /// Did the start fail because the Engine itself may not open as many files as the container was
     /// to? It is remembered then, and containers of that kind get what the Engine has.
-    fn notes_open_files(&self, error: &EngineError, task: &StepTask<'_>) -> bool {
+    pub(super) fn notes_open_files(&self, error: &EngineError, profile: Profile) -> bool {
         let refused =
             matches!(error, EngineError::Refused { message, .. } if message.contains("setting rlimit"));
         if refused {
             self.open_files
-                .fetch_min(sandbox::open_files(task.plan.profile), Ordering::Relaxed);
+                .fetch_min(sandbox::open_files(profile), Ordering::Relaxed);
         }
         refused
     }
 
-    async fn sandbox(&self, task: &StepTask<'_>) -> Result<Sandbox, EngineError> {
-        let StepTask {
-            owner,
-            image,
-            plan,
-            step,
-        } = *task;
-        let mut sandbox = Sandbox::new(image, step, plan.profile, &plan.limits);
+    /// The container of a call, without a network.
+    pub(super) fn sandbox(&self, task: &StepTask<'_>, image: &LocalImage, call: &Call<'_>) -> Sandbox {
+        let StepTask { owner, plan, .. } = *task;
+        let mut sandbox = Sandbox::new(image, call, plan.profile, &plan.limits);
         sandbox.labels = labels::of_owner(self.instance, owner);
         sandbox.runtime.clone_from(&self.runtime);
         let open_files = sandbox::open_files(plan.profile);
         sandbox.open_files = (open_files < self.open_files.load(Ordering::Relaxed)).then_some(open_files);
-        if plan.network == Network::Bridge {
-            sandbox.network = self.shared_network().await?;
-        }
-        Ok(sandbox)
+        sandbox
     }
-}
-
-/// The image's share in a container that could not be made or started; the error, if it has none.
-fn blame(error: EngineError, words: &[String]) -> Result<Cause, EngineError> {
-    let cause = match &error {
-        EngineError::Refused { message, .. } => cause::of_refused_start(message, words),
-        _ => None,
-    };
-    cause.ok_or(error)
 }

@@ -258,3 +258,34 @@ async fn a_private_image_is_pulled_with_the_account_that_a_credential_helper_kee
     let removed = Blocking::new("docker").args(["rmi", &pulled]).output().unwrap();
     assert!(removed.status.success(), "{removed:?}");
 }
+
+#[tokio::test]
+async fn docker_hubs_tests_run_in_the_folder_that_the_image_was_built_in() {
+    let built = Built::new("echo \"a service: $*\"");
+    let file = built.folder.path().join("docker-compose.test.yml");
+    let text = "services:\n  sut:\n    build: .\n    entrypoint: [/bin/sh, -c]\n    command: ['read -r line < /data/words; echo \"$$line\"; exit ${CODE:-0}']\n    depends_on: [db]\n    volumes: ['./data:/data']\n  db:\n    image: ${IMAGE_NAME}\n    command: [database]\n";
+    std::fs::write(&file, text).unwrap();
+    std::fs::create_dir(built.folder.path().join("data")).unwrap();
+    std::fs::write(built.folder.path().join("data/words"), "of this folder\n").unwrap();
+    // Nobody needs to name the file.
+    let (code, out, err) = built.test(&["--json"]).await;
+    assert_eq!(code, Some(0), "{out}{err}");
+    let result: Value = serde_json::from_str(&out).unwrap();
+    let log = result["steps"][0]["log"].as_str().unwrap();
+    assert!(
+        log.contains("a service: database") && log.contains("of this folder"),
+        "{log}"
+    );
+    // It may be named, and a variable comes from the folder's own `.env`.
+    std::fs::write(built.folder.path().join(".env"), "CODE=5\n").unwrap();
+    let (code, out, err) = built.test(&["--compose", "docker-compose.test.yml"]).await;
+    assert_eq!(code, Some(1), "{out}{err}");
+    assert!(out.contains("docker-compose.test.yml: exit code 5"), "{out}{err}");
+    std::fs::write(&file, "services: { sut: { build: ., privileged: true } }").unwrap();
+    let (code, _, err) = built.test(&[]).await;
+    assert_eq!(code, Some(1), "{err}");
+    assert!(
+        err.contains("docker-compose.test.yml, line 1: `privileged` of service `sut` is refused"),
+        "{err}"
+    );
+}

@@ -1,6 +1,7 @@
 //! A repository speaks for itself: `.github/hubcheck.yml` on its default branch binds images, and says how they are
 //! tested and judged.
 
+mod compose;
 mod files;
 mod policies;
 mod refs;

@@ -12,6 +12,7 @@ mod cli;
 mod cli_explain;
 mod cli_replay;
 mod cli_test;
+mod compose;
 mod corpus;
 mod declared;
 mod digests;

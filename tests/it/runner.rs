@@ -44,7 +44,9 @@ async fn a_step_gets_its_own_environment_and_entrypoint() {
             .pull(busybox().env("A", "image").entrypoint(&["/nothing"]))
             .await;
         let mut plan = shell("echo \"$A $B\"");
-        let StepKind::Run { env, .. } = &mut plan.steps[0].kind;
+        let StepKind::Run { env, .. } = &mut plan.steps[0].kind else {
+            panic!("another step");
+        };
         env.insert("B".to_owned(), "step".to_owned());
         assert_eq!(
             bench.run(&image, &plan).await,

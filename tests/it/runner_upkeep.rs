@@ -54,6 +54,7 @@ async fn those_who_watch_see_the_output_while_it_comes() {
             image: &image,
             plan: &plan,
             step: &plan.steps[0],
+            beside: Default::default(),
         };
         let watching = async {
             let seen = receiver.recv().await;
@@ -77,6 +78,7 @@ async fn a_container_removed_by_a_stranger_is_no_verdict() {
             image: &image,
             plan: &plan,
             step: &plan.steps[0],
+            beside: Default::default(),
         };
         let (sink, never) = (LogSink::none(), CancellationToken::new());
         let stranger = async { bench.remove(&bench.running().await).await };
@@ -179,6 +181,7 @@ async fn an_engine_that_goes_away_in_the_midst_is_no_verdict() {
             image: &image,
             plan: &plan,
             step: &plan.steps[0],
+            beside: Default::default(),
         };
         let (sink, never) = (LogSink::none(), CancellationToken::new());
         let cutting = async {

@@ -1,5 +1,6 @@
 //! `hubcheck test`: an image's tests as the bot would run them, with no GitHub. Good inside a CI job, before the push.
 
+mod here;
 mod outcome;
 mod screen;
 
@@ -16,13 +17,14 @@ use uuid::Uuid;
 use super::{Common, Failure, stop_signal};
 use crate::clock::{Clock, millis};
 use crate::config::{Config, docker_login_file};
-use crate::model::{ImageReference, Outcome, Profile, RunId, Step, StepKind, Tag, Verdict};
+use crate::model::{ImageReference, Outcome, Plan, Profile, RunId, StepKind, Tag, Verdict};
 use crate::net::Trust;
 use crate::plan::{self, File, Planned, Said};
 use crate::redact::Redactor;
 use crate::registry::{Access, RegistryClient};
 use crate::runner::{
-    EngineError, LocalImage, LogSink, Owner, PullSource, RegistryCredentials, Runner, StepEnd, StepTask,
+    Beside, EngineError, LocalImage, LogSink, Owner, PullSource, RegistryCredentials, Runner, StepEnd,
+    StepTask,
 };
 use outcome::{Tested, TestedStep};
 use screen::Screen;
@@ -47,6 +49,9 @@ pub(super) struct Options {
     /// Read the tests from this file [default: .github/hubcheck.yml, if it names the image]
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
+    /// Run the services of this Compose file: the exit code of `sut` decides
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["args", "plan"])]
+    compose: Option<String>,
     /// How tightly the containers are held
     #[arg(long, value_enum)]
     profile: Option<Held>,
@@ -148,23 +153,17 @@ impl Session<'_> {
             on_default: self.file,
             at_commit: self.file,
             label: label.as_deref(),
-            of_fork: false,
+            compose: options
+                .compose
+                .as_deref()
+                .map(|file| file.trim_start_matches("./")),
+            // Arguments stand for all else: nothing is looked for.
+            arguments: (!options.args.is_empty()).then_some(options.args.as_slice()),
+            ..Said::default()
         };
-        let mut planned = plan::plan(&self.config.docker, &options.image.name, said);
+        let mut planned = here::planned(&self.config.docker, &options.image, said)?;
         if let Some(why) = planned.problem {
             return Err(Failure::No(why));
-        }
-        if !options.args.is_empty() {
-            planned.plan.steps = vec![Step {
-                name: options.args.join(" "),
-                kind: StepKind::Run {
-                    args: options.args.clone(),
-                    entrypoint: None,
-                    env: [].into(),
-                },
-                timeout: None,
-                reports: Vec::new(),
-            }];
         }
         if let Some(held) = options.profile {
             planned.plan.profile = match held {
@@ -177,7 +176,7 @@ impl Session<'_> {
 
     async fn test(&self) -> Result<Tested, Failure> {
         let (options, runner, screen) = (self.options, self.runner, self.screen);
-        let image = self.bring().await?;
+        let image = self.bring(&self.options.image).await?;
         let planned = self.planned(&image)?;
         for note in &planned.notes {
             screen.warn(note);
@@ -189,6 +188,7 @@ impl Session<'_> {
             attempt: 1,
             deadline: Clock::default().now() + millis(plan.limits.timeout.saturating_mul(steps) + SLACK),
         };
+        let beside = self.beside(plan).await?;
         let mut tested = Vec::new();
         for step in &plan.steps {
             screen.begin(step);
@@ -197,6 +197,7 @@ impl Session<'_> {
                 image: &image,
                 plan,
                 step,
+                beside: &beside,
             };
             let (sender, live) = mpsc::channel(LIVE_CHUNKS);
             let running = async {
@@ -226,8 +227,27 @@ impl Session<'_> {
         })
     }
 
-    /// The image on the Engine, pulled where it must be.
-    async fn bring(&self) -> Result<LocalImage, Failure> {
+    /// What the Compose files of the plan need beside the image.
+    async fn beside(&self, plan: &Plan) -> Result<Beside, Failure> {
+        let mut beside = Beside::default();
+        for step in &plan.steps {
+            let StepKind::Compose { project } = &step.kind else {
+                continue;
+            };
+            for reference in project.other_images() {
+                let named: ImageReference = reference
+                    .parse()
+                    .map_err(|error| Failure::Usage(format!("{}: {error}", project.file)))?;
+                let image = self.bring(&named).await?;
+                beside.images.insert(reference.to_owned(), image);
+            }
+            beside.files.0.extend(here::files(&project.repository_paths())?.0);
+        }
+        Ok(beside)
+    }
+
+    /// An image on the Engine, pulled where it must be.
+    async fn bring(&self, asked: &ImageReference) -> Result<LocalImage, Failure> {
         let Self {
             config,
             options,
@@ -235,7 +255,6 @@ impl Session<'_> {
             screen,
             ..
         } = *self;
-        let asked = &options.image;
         if options.pull != Pull::Always {
             let held = runner.local_image(&asked.text).await;
             if let Some(image) = held.map_err(|error| outside(&error))? {

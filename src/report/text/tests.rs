@@ -326,7 +326,9 @@ fn a_superseded_run_leads_to_its_successor_and_leaves_it_the_status() {
 fn the_summary_names_the_failure_shows_the_log_and_how_to_repeat_it() {
     let mut scene = Scene::new();
     scene.plan.steps = vec![step("unit", &["test"]), step("api", &["npm", "run", "api test"])];
-    let StepKind::Run { entrypoint, env, .. } = &mut scene.plan.steps[1].kind;
+    let StepKind::Run { entrypoint, env, .. } = &mut scene.plan.steps[1].kind else {
+        panic!("another step");
+    };
     *entrypoint = Some(vec!["sh".to_owned(), "-c".to_owned()]);
     env.insert("NPM_TOKEN".to_owned(), "hunter2".to_owned());
     let result = |name: &str, cause| StepResult {

@@ -1,6 +1,9 @@
 //! A sandbox in the Engine's words.
 
+use std::time::Duration;
+
 use super::api;
+use crate::model::compose::Healthcheck;
 use crate::runner::sandbox::Sandbox;
 
 /// What the Engine is told to make.
@@ -10,6 +13,10 @@ pub(super) fn container_body(sandbox: Sandbox) -> api::ContainerCreateBody {
         entrypoint: sandbox.entrypoint.clone(),
         cmd: sandbox.command.clone(),
         env: Some(sandbox.env.clone()),
+        working_dir: sandbox.working_dir.clone(),
+        user: sandbox.user.clone(),
+        healthcheck: sandbox.healthcheck.as_ref().map(health_config),
+        networking_config: networking(&sandbox),
         labels: Some(sandbox.labels.clone()),
         // A terminal would mix the streams, and bollard misreads them then.
         tty: Some(false),
@@ -18,6 +25,30 @@ pub(super) fn container_body(sandbox: Sandbox) -> api::ContainerCreateBody {
         attach_stderr: Some(true),
         host_config: Some(host_config(sandbox)),
         ..api::ContainerCreateBody::default()
+    }
+}
+
+/// The names by which others on the network reach the container.
+fn networking(sandbox: &Sandbox) -> Option<api::NetworkingConfig> {
+    let endpoint = api::EndpointSettings {
+        aliases: Some(sandbox.aliases.clone()),
+        ..api::EndpointSettings::default()
+    };
+    (!sandbox.aliases.is_empty()).then(|| api::NetworkingConfig {
+        endpoints_config: Some([(sandbox.network.clone(), endpoint)].into()),
+    })
+}
+
+/// Times in nanoseconds; what is not given is inherited.
+fn health_config(check: &Healthcheck) -> api::HealthConfig {
+    let nanos = |time: Option<Duration>| time.and_then(|time| i64::try_from(time.as_nanos()).ok());
+    api::HealthConfig {
+        test: (!check.test.is_empty()).then(|| check.test.clone()),
+        interval: nanos(check.interval),
+        timeout: nanos(check.timeout),
+        start_period: nanos(check.start_period),
+        retries: check.retries.map(i64::from),
+        ..api::HealthConfig::default()
     }
 }
 
@@ -34,7 +65,8 @@ fn host_config(sandbox: Sandbox) -> api::HostConfig {
         .tmpfs
         .into_iter()
         .map(|(path, options)| (path, options.to_owned()));
-    let mounts = sandbox.volumes.into_iter().map(|path| api::Mount {
+    let mounts = sandbox.volumes.into_iter().map(|(name, path)| api::Mount {
+        source: name,
         target: Some(path),
         typ: Some(api::MountType::VOLUME),
         volume_options: Some(api::MountVolumeOptions {

@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use uuid::Uuid;
+
 use super::{ACT, ASK, Engine, api, query, unless};
 use crate::runner::EngineError;
 use crate::runner::labels::{self, Labels};
@@ -11,6 +13,17 @@ use crate::runner::labels::{self, Labels};
 pub(in crate::runner) struct Labelled {
     pub(in crate::runner) id: String,
     pub(in crate::runner) labels: Labels,
+}
+
+/// What the containers of a network can reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::runner) enum NetworkKind {
+    /// The world, but not each other.
+    Apart,
+    /// The world, and each other.
+    Open,
+    /// Each other, and nothing else.
+    Closed,
 }
 
 /// An image's footprint on the Engine.
@@ -88,20 +101,27 @@ impl Engine {
             .collect())
     }
 
-    /// Makes a bridge network whose containers cannot reach each other. Returns its id.
+    /// Makes a bridge network. Returns its id.
     pub(in crate::runner) async fn create_network(
         &self,
-        name: String,
+        kind: NetworkKind,
         labels: Labels,
     ) -> Result<String, EngineError> {
         let client = self.client().await?;
-        let options = HashMap::from([(
+        let reach_each_other = (kind != NetworkKind::Apart).to_string();
+        let mut options = HashMap::from([(
             "com.docker.network.bridge.enable_icc".to_owned(),
-            "false".to_owned(),
+            reach_each_other,
         )]);
+        if kind == NetworkKind::Closed {
+            // Without an address of its own on the bridge the host cannot be reached either.
+            let inhibit = "com.docker.network.bridge.inhibit_ipv4".to_owned();
+            options.insert(inhibit, "true".to_owned());
+        }
         let request = api::NetworkCreateRequest {
-            name,
+            name: format!("hubcheck-{}", Uuid::now_v7()),
             driver: Some("bridge".to_owned()),
+            internal: Some(kind == NetworkKind::Closed),
             labels: Some(labels),
             options: Some(options),
             ..api::NetworkCreateRequest::default()
@@ -110,6 +130,20 @@ impl Engine {
             .within(ACT, "creating a network", client.create_network(request))
             .await?;
         Ok(made.id)
+    }
+
+    /// Makes a volume. Returns its name.
+    pub(in crate::runner) async fn create_volume(&self, labels: Labels) -> Result<String, EngineError> {
+        let client = self.client().await?;
+        let request = api::VolumeCreateRequest {
+            name: Some(format!("hubcheck-{}", Uuid::now_v7())),
+            labels: Some(labels),
+            ..api::VolumeCreateRequest::default()
+        };
+        let made = self
+            .within(ACT, "creating a volume", client.create_volume(request))
+            .await?;
+        Ok(made.name)
     }
 
     /// Removes a network. One that is gone is fine; one in use is a conflict.

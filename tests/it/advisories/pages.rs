@@ -54,7 +54,10 @@ async fn runs_of(house: &House, number: usize, text: &str) -> [RunId; 2] {
         args,
         entrypoint,
         env,
-    } = &mut new.plan.steps[0].kind;
+    } = &mut new.plan.steps[0].kind
+    else {
+        panic!("another step");
+    };
     *args = vec![text.to_owned()];
     *entrypoint = Some(vec![text.to_owned()]);
     env.insert(text.to_owned(), text.to_owned());

@@ -96,7 +96,9 @@ pub(crate) fn plan(args: &[&str]) -> Plan {
 /// A plan of one step that runs `script` in the image's shell.
 pub(crate) fn shell(script: &str) -> Plan {
     let mut plan = plan(&[script]);
-    let StepKind::Run { entrypoint, .. } = &mut plan.steps[0].kind;
+    let StepKind::Run { entrypoint, .. } = &mut plan.steps[0].kind else {
+        panic!("another step");
+    };
     *entrypoint = Some(vec!["sh".to_owned(), "-c".to_owned()]);
     plan
 }
@@ -160,6 +162,7 @@ impl Bench {
             image,
             plan,
             step: &plan.steps[0],
+            beside: Default::default(),
         };
         let never = CancellationToken::new();
         match runner.run_step(&task, &LogSink::none(), &never).await.unwrap() {
@@ -181,6 +184,7 @@ impl Bench {
             image,
             plan,
             step: &plan.steps[0],
+            beside: Default::default(),
         };
         self.runner
             .run_step(&task, &LogSink::none(), cancel)
@@ -241,6 +245,20 @@ impl Bench {
             .filters(&filters)
             .build();
         self.docker.list_containers(Some(options)).await.unwrap()
+    }
+
+    /// How many containers, networks and volumes of this test's runner there are.
+    pub(crate) async fn left(&self) -> [usize; 3] {
+        let label = format!("hubcheck.instance={}", self.instance);
+        let filters = HashMap::from([("label", vec![label])]);
+        let networks = query::ListNetworksOptionsBuilder::new().filters(&filters).build();
+        let volumes = query::ListVolumesOptionsBuilder::new().filters(&filters).build();
+        let volumes = self.docker.list_volumes(Some(volumes)).await.unwrap();
+        [
+            self.containers().await.len(),
+            self.docker.list_networks(Some(networks)).await.unwrap().len(),
+            volumes.volumes.unwrap_or_default().len(),
+        ]
     }
 
     /// Waits until a container of this test's runner is running, and names it.
