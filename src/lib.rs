@@ -32,5 +32,6 @@ pub mod runner;
 pub mod service;
 pub mod signature;
 pub mod store;
+pub mod structure;
 pub mod tally;
 pub mod web;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hubcheck::model::{Claim, Digest, Evidence, Fate};
+use hubcheck::model::{Claim, Digest, Evidence, Fate, ImageConfig};
 use hubcheck::registry::{ImageDetails, Provenance};
 use hubcheck::resolve::claims::{base_of, collect, of_tag};
 use hubcheck::resolve::{Judgement, Named, Revision, SourceUrl, Taken};
@@ -129,7 +129,10 @@ fn image(
 ) -> ImageDetails {
     ImageDetails {
         annotations,
-        labels,
+        config: ImageConfig {
+            labels,
+            ..ImageConfig::default()
+        },
         provenance: (!statement.is_empty()).then(|| Provenance::Statement(statement.to_owned().into())),
         ..ImageDetails::unread(Digest::of(b""), "linux/amd64".parse().unwrap())
     }

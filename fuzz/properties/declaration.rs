@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use hubcheck::config::{Config, Docker};
-use hubcheck::model::{ImageName, Limits, Network, Profile, StepKind};
-use hubcheck::plan::{File, Needed, Planned, Said, Sources, plan};
+use hubcheck::model::structure::Check;
+use hubcheck::model::{ImageConfig, ImageName, Limits, Network, Profile, StepKind};
+use hubcheck::plan::{Chosen, File, Needed, Planned, Said, Sources, plan};
 use hubcheck::resolve::SourceUrl;
+use hubcheck::structure::{self, Printed, expand, go_regex};
 
 use super::{assert_sentence, text};
 
@@ -75,6 +77,68 @@ fn planned(docker: &Docker, image: &ImageName, said: Said<'_>) -> Planned {
     }
 }
 
+/// A text → what a structure file asserts, of which each pattern can be looked for, or a sentence.
+pub(super) fn structure_files_are_judged_or_explained(input: &[u8]) {
+    let text = text(input);
+    let docker = Config::defaults().docker;
+    let image: ImageName = "acme/app".parse().expect("it is a name");
+    let mut sources = Sources::default();
+    sources.files.insert("t.yml".to_owned(), Some(text.clone()));
+    let chosen = Chosen::Structure {
+        files: vec!["t.yml".to_owned()],
+        compat: text.len().is_multiple_of(2),
+    };
+    let said = Said {
+        chosen: Some(&chosen),
+        sources: &sources,
+        ..Said::default()
+    };
+    let planned = plan(&docker, &image, said).expect("it needs no other file");
+    assert_eq!(planned.problem.is_none(), planned.plan.steps.len() == 1);
+    let config = ImageConfig {
+        env: vec!["PATH=/bin".to_owned(), text.clone()],
+        cmd: vec![text.clone()],
+        ..ImageConfig::default()
+    };
+    for step in &planned.plan.steps {
+        let StepKind::Structure { suite } = &step.kind else {
+            panic!("{step:?}")
+        };
+        assert!((1..=500).contains(&suite.assertions.len()));
+        for assertion in &suite.assertions {
+            assert!(assertion.line >= 1 && !assertion.name.is_empty());
+            let errors = match &assertion.check {
+                Check::Command(check) => {
+                    for word in &check.args {
+                        let value = |name: &str| config.variable(name).map(str::to_owned);
+                        let plain = expand::plain(word, value);
+                        assert!(word.contains('$') || plain == *word);
+                        let _ = expand::like_go(word, value);
+                    }
+                    let printed = Printed {
+                        code: 0,
+                        stdout: &text,
+                        stderr: "",
+                    };
+                    structure::command(check, printed)
+                }
+                Check::Content(check) => structure::content(check, &text),
+                Check::Existence(check) => structure::existence(check, &check.path, None),
+                Check::Metadata(check) => structure::metadata(check, &config),
+                Check::License(_) | Check::Invalid { .. } => Vec::new(),
+            };
+            for error in errors {
+                assert!(error.len() <= 70_000, "{error}");
+            }
+        }
+    }
+    // A pattern as such, too.
+    if let Ok(regex) = go_regex::compile(&text) {
+        let _ = regex.is_match("some text
+of two lines");
+    }
+}
+
 /// A text → the services of a Compose file, of which none reaches for the host, or a sentence.
 pub(super) fn no_compose_file_reaches_for_the_host(input: &[u8]) {
     let text = text(input);
@@ -82,9 +146,10 @@ pub(super) fn no_compose_file_reaches_for_the_host(input: &[u8]) {
     let image: ImageName = "acme/app".parse().expect("it is a name");
     let mut sources = Sources::default();
     sources.files.insert("t.yml".to_owned(), Some(text.clone()));
+    let chosen = Chosen::Compose("t.yml".to_owned());
     let planned = loop {
         let said = Said {
-            compose: Some("t.yml"),
+            chosen: Some(&chosen),
             sources: &sources,
             ..Said::default()
         };

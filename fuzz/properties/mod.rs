@@ -29,6 +29,7 @@ pub const ALL: &[Property] = &[
     ("bundle", signature::nothing_altered_holds),
     ("claims", claims::a_commit_is_named_by_a_claim),
     ("compose", declaration::no_compose_file_reaches_for_the_host),
+    ("structure", declaration::structure_files_are_judged_or_explained),
     ("config", config::what_is_taken_is_sound_and_no_secret_is_shown),
     ("declaration", declaration::no_file_loosens_what_the_operator_set),
     ("docker_config", registry::accounts_are_whole_and_never_shown),

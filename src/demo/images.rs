@@ -168,6 +168,13 @@ impl ImageBuilder {
         self.setting("Volumes", json!({path: {}}))
     }
 
+    /// Says which ports programs listen on: `80/tcp`.
+    #[must_use]
+    pub fn exposed_ports(self, ports: &[&str]) -> Self {
+        let ports: BTreeMap<&str, Value> = ports.iter().map(|port| (*port, json!({}))).collect();
+        self.setting("ExposedPorts", json!(ports))
+    }
+
     /// Adds to the environment.
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {

@@ -9,6 +9,7 @@ use sha2::Digest as _;
 
 use super::compose::Project;
 use super::pattern::FilePattern;
+use super::structure::Suite;
 
 /// How tightly a container is held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -103,6 +104,11 @@ pub enum StepKind {
     Compose {
         /// What of the file is run.
         project: Project,
+    },
+    /// What a container-structure-test file asserts.
+    Structure {
+        /// What of the file is judged.
+        suite: Suite,
     },
     /// The image's own command stays up, and turns healthy where it has a health check.
     Healthy {

@@ -24,7 +24,7 @@ impl Pipeline {
             .iter()
             .filter_map(|step| match &step.kind {
                 StepKind::Compose { project } => Some(project),
-                StepKind::Run { .. } | StepKind::Healthy { .. } => None,
+                StepKind::Run { .. } | StepKind::Structure { .. } | StepKind::Healthy { .. } => None,
             })
             .collect();
         let mut beside = Beside::default();

@@ -130,12 +130,12 @@ impl Pipeline {
                 beside: &beside,
             };
             match self.parts.runner.run_step(&task, &LogSink::none(), stop).await {
-                Ok(StepEnd::Done(result, printed)) => {
+                Ok(StepEnd::Done(done)) => {
                     if run.plan.steps.len() > 1 {
                         log.extend_from_slice(format!("=== {} ===\n", step.name).as_bytes());
                     }
-                    log.extend(printed.to_bytes());
-                    results.push(*result);
+                    log.extend(done.log.to_bytes());
+                    results.push(done.result);
                 }
                 Ok(StepEnd::Cancelled) => return End::Stopped,
                 Err(error) => {
@@ -148,7 +148,7 @@ impl Pipeline {
         }
         let verdict = Verdict::of_steps(results);
         let verdict = if log_is_shown(run) {
-            self.located(run, &image.working_dir, verdict).await
+            self.located(run, &image.config.working_dir, verdict).await
         } else {
             verdict.without_names()
         };

@@ -398,7 +398,7 @@ impl Pipeline {
             Content::Unusable(why) => Err(format!("{}: {why}", plan::PATH)),
             Content::Absent | Content::Unchanged => Ok(None),
         };
-        let label = details.labels.get(plan::TEST_LABEL);
+        let label = details.config.labels.get(plan::TEST_LABEL);
         let label = label.map(|text| self.parts.runner.hidden().text(text));
         let said = Said {
             on_default: terms.file.as_ref(),

@@ -80,7 +80,7 @@ impl From<Require> for Evidence {
     }
 }
 
-/// One test: one of `run`, `compose` and `healthy`.
+/// One test: one of `run`, `structure`, `compose` and `healthy`.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Test {
@@ -89,6 +89,14 @@ pub(super) struct Test {
     #[serde(default)]
     #[schemars(with = "Option<values::WordsSchema>")]
     run: Option<values::Words>,
+    /// A container-structure-test file of the repository.
+    #[serde(default, deserialize_with = "values::path")]
+    #[schemars(with = "Option<String>")]
+    structure: Option<String>,
+    /// Beside `structure`: a `$NAME` in its commands is replaced before they are run, just as container-structure-test
+    /// does it. Default: commands are run as they are written.
+    #[serde(default)]
+    compat: Option<bool>,
     /// A Compose file of the repository, by Docker Hub's convention: the exit code of its service `sut` decides.
     #[serde(default, deserialize_with = "values::path")]
     #[schemars(with = "Option<String>")]
@@ -124,6 +132,7 @@ pub(super) struct Test {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Doing<'a> {
     Run(&'a values::Words),
+    Structure { file: &'a str, compat: bool },
     Compose(&'a str),
     Healthy(Duration),
 }
@@ -131,12 +140,18 @@ pub(super) enum Doing<'a> {
 impl Test {
     /// What it does: `None` where it does nothing, or two things.
     pub(super) fn does(&self) -> Option<Doing<'_>> {
-        match (&self.run, &self.compose, self.healthy) {
-            (Some(words), None, None) => Some(Doing::Run(words)),
-            (None, Some(file), None) => Some(Doing::Compose(file)),
-            (None, None, Some(within)) => Some(Doing::Healthy(within)),
-            _ => None,
-        }
+        let compat = self.compat.unwrap_or(false);
+        let mut things = [
+            self.run.as_ref().map(Doing::Run),
+            self.structure
+                .as_deref()
+                .map(|file| Doing::Structure { file, compat }),
+            self.compose.as_deref().map(Doing::Compose),
+            self.healthy.map(Doing::Healthy),
+        ]
+        .into_iter()
+        .flatten();
+        things.next().filter(|_| things.next().is_none())
     }
 
     /// Of a test that was read: [`values::tests`] lets no other through.
@@ -144,14 +159,22 @@ impl Test {
         self.does().expect("a test that was read does one thing")
     }
 
-    /// The first key that only means something beside `run`, of those that are there.
-    pub(super) fn key_beside_run(&self) -> Option<&'static str> {
+    /// The first key that means nothing beside what the test does, and beside what it does mean something.
+    pub(super) fn idle_key(&self) -> Option<(&'static str, &'static str)> {
+        let is_run = self.run.is_some();
+        let (is_structure, is_healthy) = (self.structure.is_some(), self.healthy.is_some());
         [
-            ("entrypoint", self.entrypoint.is_some()),
-            ("env", !self.env.is_empty()),
+            ("entrypoint", "`run`", self.entrypoint.is_some() && !is_run),
+            ("env", "`run`", !self.env.is_empty() && !is_run),
+            ("compat", "`structure`", self.compat.is_some() && !is_structure),
+            (
+                "reports",
+                "`run` or `compose`",
+                !self.reports.is_empty() && (is_structure || is_healthy),
+            ),
         ]
         .into_iter()
-        .find_map(|(key, is_there)| is_there.then_some(key))
+        .find_map(|(key, beside, is_idle)| is_idle.then_some((key, beside)))
     }
 }
 

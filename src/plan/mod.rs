@@ -6,19 +6,23 @@ mod declaration;
 mod file;
 mod label;
 mod sources;
+mod structure;
 mod values;
+mod yaml;
 
 use std::time::Duration;
 
 use crate::config::Docker;
 use crate::model::compose::Project;
+use crate::model::structure::Suite;
 use crate::model::{ImageName, Limits, Network, Plan, Profile, Step, StepKind};
 
 pub use compose::Files;
 pub use declaration::Declaration;
-pub use file::{File, FileError, MAX_BYTES, PATH};
+pub use file::{File, PATH};
 pub use label::TEST_LABEL;
 pub use sources::{Needed, Sources, Variables, image_variables, variables};
+pub use yaml::{FileError, MAX_BYTES};
 
 use compose::{Setting, Unread};
 use declaration::{Doing, Test, WantedLimits};
@@ -39,10 +43,24 @@ pub struct Said<'a> {
     pub of_fork: bool,
     /// What is known of the repository's other files.
     pub sources: &'a Sources,
-    /// A person's own choice: arguments, in place of all tests.
-    pub arguments: Option<&'a [String]>,
-    /// A person's own choice: a Compose file, in place of all tests.
-    pub compose: Option<&'a str>,
+    /// A person's own choice, in place of all tests.
+    pub chosen: Option<&'a Chosen>,
+}
+
+/// What a person chose to have tested, whatever is declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Chosen {
+    /// `docker run IMAGE ARGS…`
+    Arguments(Vec<String>),
+    /// A Compose file.
+    Compose(String),
+    /// container-structure-test files.
+    Structure {
+        /// In this order.
+        files: Vec<String>,
+        /// Is a `$NAME` in their commands replaced?
+        compat: bool,
+    },
 }
 
 /// A plan, and what was asked for in vain.
@@ -75,15 +93,10 @@ pub fn plan(docker: &Docker, image: &ImageName, said: Said<'_>) -> Result<Planne
         ceiling: limits.timeout,
         notes: &mut notes,
     };
-    let made = match (
-        said.arguments,
-        said.compose,
-        of_commit.or(declared).and_then(Declaration::tests),
-    ) {
-        (Some(args), ..) => Ok(vec![run(args.to_vec())]),
-        (None, Some(file), _) => planner.compose_step(file),
-        (None, None, Some(tests)) => planner.steps(tests),
-        (None, None, None) => planner.discovered(said.label),
+    let made = match (said.chosen, of_commit.or(declared).and_then(Declaration::tests)) {
+        (Some(chosen), _) => planner.chosen(chosen),
+        (None, Some(tests)) => planner.steps(tests),
+        (None, None) => planner.discovered(said.label),
     };
     let (steps, problem) = match made {
         Ok(steps) => (steps, None),
@@ -180,9 +193,33 @@ impl Planner<'_, '_> {
         Ok(vec![run(args)])
     }
 
-    fn compose_step(&mut self, file: &str) -> Result<Vec<Step>, Stop> {
-        let project = self.compose(file).map_err(|unread| self.stop(unread, file))?;
-        Ok(vec![step(file.to_owned(), StepKind::Compose { project })])
+    fn chosen(&mut self, chosen: &Chosen) -> Result<Vec<Step>, Stop> {
+        match chosen {
+            Chosen::Arguments(args) => Ok(vec![run(args.clone())]),
+            Chosen::Compose(file) => {
+                let project = self.compose(file).map_err(|unread| self.stop(unread, file))?;
+                Ok(vec![step(file.clone(), StepKind::Compose { project })])
+            }
+            Chosen::Structure { files, compat } => files
+                .iter()
+                .map(|file| {
+                    let suite = self.structure(file, *compat)?;
+                    Ok(step(file.clone(), StepKind::Structure { suite }))
+                })
+                .collect(),
+        }
+    }
+
+    fn structure(&mut self, file: &str, compat: bool) -> Result<Suite, Stop> {
+        match self.sources.files.get(file) {
+            None => Err(Stop::Needs(Needed::file(file.to_owned(), self.at_commit))),
+            Some(None) => Err(Stop::Problem(format!(
+                "{file}: there is no such file in the repository"
+            ))),
+            Some(Some(text)) => {
+                structure::read(file, text, (self.at_commit, compat), self.notes).map_err(Stop::Problem)
+            }
+        }
     }
 
     fn labelled(&mut self, text: &str) -> Result<Vec<String>, String> {
@@ -229,11 +266,15 @@ impl Planner<'_, '_> {
                 Doing::Compose(file) => StepKind::Compose {
                     project: self.compose(file).map_err(|unread| self.stop(unread, file))?,
                 },
+                Doing::Structure { file, compat } => StepKind::Structure {
+                    suite: self.structure(file, compat)?,
+                },
                 Doing::Healthy(within) => StepKind::Healthy { within },
             };
             let made = match &kind {
                 StepKind::Run { args, .. } => made_name(args),
                 StepKind::Compose { project } => project.file.clone(),
+                StepKind::Structure { suite } => suite.file.clone(),
                 StepKind::Healthy { .. } => "healthy".to_owned(),
             };
             let name = test.name.clone().unwrap_or_else(|| {

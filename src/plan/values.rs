@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::declaration::{Declaration, Doing, Test};
+use super::declaration::{Declaration, Test};
 use crate::config::{duration, size};
 use crate::model::{Channels, FilePattern, ImagePattern, RefRule, TagPattern};
 
@@ -252,14 +252,11 @@ pub(super) fn tests<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
     }
     for (number, test) in tests.iter().enumerate() {
         let wrong = |why: &str| Err(D::Error::custom(format!("test {} {why}", number + 1)));
-        match test.does() {
-            None => return wrong("needs one of `run`, `compose` and `healthy`, and no more"),
-            Some(Doing::Run(_)) => {}
-            Some(Doing::Compose(_) | Doing::Healthy(_)) => {
-                if let Some(key) = test.key_beside_run() {
-                    return wrong(&format!("has `{key}`, which only stands beside `run`"));
-                }
-            }
+        if test.does().is_none() {
+            return wrong("needs one of `run`, `structure`, `compose` and `healthy`, and no more");
+        }
+        if let Some((key, beside)) = test.idle_key() {
+            return wrong(&format!("has `{key}`, which only stands beside {beside}"));
         }
     }
     let mut names: Vec<&String> = tests.iter().filter_map(|test| test.name.as_ref()).collect();

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::NotRunnable;
-use crate::model::{Digest, Platform};
+use crate::model::{Digest, ImageConfig, Platform};
 
 /// Platforms that an error names; an index can hold thousands.
 const MAX_NAMED: usize = 16;
@@ -26,14 +27,8 @@ pub struct ImageDetails {
     pub descriptor_annotations: BTreeMap<String, String>,
     /// Those of the index itself.
     pub index_annotations: BTreeMap<String, String>,
-    /// The configuration's labels, inherited ones among them.
-    pub labels: BTreeMap<String, String>,
-    /// What is run, if the image says so.
-    pub entrypoint: Option<Vec<String>>,
-    /// Its arguments, if the image says so.
-    pub cmd: Option<Vec<String>>,
-    /// Where it is run; empty where the image does not say.
-    pub working_dir: String,
+    /// How it is run.
+    pub config: ImageConfig,
     /// When it was built, as the image has it: RFC 3339 if it is honest.
     pub created: Option<String>,
     /// The manifest with `BuildKit`'s attestations of it.
@@ -56,10 +51,7 @@ impl ImageDetails {
             annotations: BTreeMap::new(),
             descriptor_annotations: BTreeMap::new(),
             index_annotations: BTreeMap::new(),
-            labels: BTreeMap::new(),
-            entrypoint: None,
-            cmd: None,
-            working_dir: String::new(),
+            config: ImageConfig::default(),
             created: None,
             attestation: None,
             provenance: None,
@@ -171,11 +163,15 @@ pub(super) struct Config {
 /// The part of it that a container starts with.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Settings {
-    pub(super) entrypoint: Option<Vec<String>>,
-    pub(super) cmd: Option<Vec<String>>,
-    pub(super) labels: Option<BTreeMap<String, String>>,
-    pub(super) working_dir: Option<String>,
+struct Settings {
+    entrypoint: Option<Vec<String>>,
+    cmd: Option<Vec<String>>,
+    env: Option<Vec<String>>,
+    user: Option<String>,
+    working_dir: Option<String>,
+    exposed_ports: Option<BTreeMap<String, IgnoredAny>>,
+    volumes: Option<BTreeMap<String, IgnoredAny>>,
+    labels: Option<BTreeMap<String, String>>,
 }
 
 /// Reads what a digest stands for.
@@ -220,8 +216,19 @@ pub(super) fn parse_config(bytes: &[u8]) -> Result<(Config, Platform), Problem> 
 }
 
 impl Config {
-    pub(super) fn settings(self) -> Settings {
-        self.settings.unwrap_or_default()
+    pub(super) fn image_config(self) -> ImageConfig {
+        let settings = self.settings.unwrap_or_default();
+        let names = |set: Option<BTreeMap<String, IgnoredAny>>| set.unwrap_or_default().into_keys().collect();
+        ImageConfig {
+            entrypoint: settings.entrypoint.unwrap_or_default(),
+            cmd: settings.cmd.unwrap_or_default(),
+            env: settings.env.unwrap_or_default(),
+            user: settings.user.unwrap_or_default(),
+            working_dir: settings.working_dir.unwrap_or_default(),
+            exposed_ports: names(settings.exposed_ports),
+            volumes: names(settings.volumes),
+            labels: settings.labels.unwrap_or_default(),
+        }
     }
 }
 

@@ -81,7 +81,6 @@ impl Reader {
         let (config, platform) =
             manifest::parse_config(&bytes).map_err(|problem| problem.about(wanted.what))?;
         let created = config.created.clone();
-        let settings = config.settings();
         Ok(ImageDetails {
             index: None,
             digest: digest.clone(),
@@ -89,10 +88,7 @@ impl Reader {
             annotations: manifest.annotations,
             descriptor_annotations: BTreeMap::new(),
             index_annotations: BTreeMap::new(),
-            labels: settings.labels.unwrap_or_default(),
-            entrypoint: settings.entrypoint,
-            cmd: settings.cmd,
-            working_dir: settings.working_dir.unwrap_or_default(),
+            config: config.image_config(),
             created,
             attestation: None,
             provenance: None,

@@ -1,6 +1,6 @@
 //! The command that repeats a step on anybody's machine, with the bounds that were really set.
 
-use crate::model::{Cause, Digest, ImageName, Network, Plan, Platform, Step, StepKind, Verdict};
+use crate::model::{Cause, Digest, ImageName, Network, Plan, Platform, Profile, Step, StepKind, Verdict};
 
 /// What a step was run on.
 #[derive(Clone, Copy, Debug)]
@@ -35,10 +35,13 @@ fn command(subject: &Subject<'_>, plan: &Plan, step: &Step) -> String {
             env,
         } => (args.as_slice(), entrypoint, Some(env)),
         StepKind::Healthy { .. } => (&[][..], &None, None),
-        // What other services it needs, no line of `docker run` can say.
+        // What no line of `docker run` can say, hubcheck does.
         StepKind::Compose { project } => {
-            let image = quoted(&format!("{}@{}", subject.image, subject.digest));
-            return format!("hubcheck test --compose {} {image}", quoted(&project.file));
+            return ours(subject, plan, &format!("--compose {}", quoted(&project.file)));
+        }
+        StepKind::Structure { suite } => {
+            let compat = if suite.compat { " --compat" } else { "" };
+            return ours(subject, plan, &format!("--structure {}{compat}", quoted(&suite.file)));
         }
     };
     let mut words: Vec<String> = ["docker", "run", "--rm", "--init"].map(str::to_owned).to_vec();
@@ -64,6 +67,16 @@ fn command(subject: &Subject<'_>, plan: &Plan, step: &Step) -> String {
     words.push(quoted(&format!("{}@{}", subject.image, subject.digest)));
     words.extend(rest.iter().chain(args).map(|word| quoted(word)));
     words.join(" ")
+}
+
+/// The line of `hubcheck test`, called in the repository.
+fn ours(subject: &Subject<'_>, plan: &Plan, options: &str) -> String {
+    let image = quoted(&format!("{}@{}", subject.image, subject.digest));
+    let profile = match plan.profile {
+        Profile::Compatible => "",
+        Profile::Strict => " --profile strict",
+    };
+    format!("hubcheck test {options}{profile} {image}")
 }
 
 fn bounds(plan: &Plan, flag: &mut impl FnMut(&str, &str)) {

@@ -7,12 +7,14 @@ mod go_json;
 mod junit;
 mod place;
 mod stdout;
+mod structure;
 mod tap;
 
 pub use archive::read_archive;
 pub use junit::read_junit;
 pub use place::SourceTree;
 pub use stdout::Stdout;
+pub use structure::of_structure;
 
 use crate::model::terminal;
 use crate::model::{Counts, FailedTest, Remark, SourcePlace, TestResults};

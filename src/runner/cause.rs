@@ -74,6 +74,16 @@ pub(super) enum End {
     Stopped(Stop),
 }
 
+impl End {
+    /// The exit code of one that ended by itself.
+    pub(super) fn code(self) -> Option<i64> {
+        match self {
+            Self::Exited(exit) => Some(exit.code),
+            Self::Stopped(_) => None,
+        }
+    }
+}
+
 /// What a step was given.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Given<'a> {

@@ -28,7 +28,7 @@ use super::error::EngineError;
 use super::image::{LocalImage, Origin};
 use super::pull::{LayerEvent, PullTrouble, RegistryCredentials};
 use super::sandbox::Sandbox;
-use crate::model::Platform;
+use crate::model::{ImageConfig, Platform};
 use crate::redact::Redactor;
 
 pub(super) use upkeep::{Labelled, NetworkKind};
@@ -143,11 +143,16 @@ impl Engine {
                 architecture: found.architecture.unwrap_or_default(),
                 variant: found.variant.filter(|variant| !variant.is_empty()),
             },
-            entrypoint: self.shown(config.entrypoint),
-            command: self.shown(config.cmd),
-            working_dir: config.working_dir.unwrap_or_default(),
-            volumes: config.volumes.unwrap_or_default(),
-            labels: config.labels.unwrap_or_default().into_iter().collect(),
+            config: ImageConfig {
+                entrypoint: self.shown(config.entrypoint),
+                cmd: self.shown(config.cmd),
+                env: config.env.unwrap_or_default(),
+                user: config.user.unwrap_or_default(),
+                working_dir: config.working_dir.unwrap_or_default(),
+                exposed_ports: config.exposed_ports.unwrap_or_default(),
+                volumes: config.volumes.unwrap_or_default(),
+                labels: config.labels.unwrap_or_default().into_iter().collect(),
+            },
             origin: Origin::Present,
         }))
     }
@@ -341,6 +346,17 @@ impl Engine {
             Some(Err(error)) => Err(error),
             first => Ok(Some(stream::iter(first).chain(pieces))),
         }
+    }
+
+    /// Where the symbolic link at this path leads to, from the container's root on.
+    pub(super) async fn link_target(&self, container: &str, path: &str) -> Result<String, EngineError> {
+        let client = self.client().await?;
+        let options = query::ContainerArchiveInfoOptionsBuilder::new()
+            .path(path)
+            .build();
+        let found = client.get_container_archive_info(container, Some(options));
+        let found = self.within(ASK, "looking at a link", found).await?;
+        Ok(found.link_target)
     }
 
     /// Unpacks an archive at this absolute path in the container.

@@ -31,7 +31,7 @@ impl Runner {
     ) -> Result<Ended, EngineError> {
         let call = Call::of(task.step);
         let words = task.image.words(&call);
-        let launched = match self.launch_again(task, &call).await {
+        let launched = match self.launch(task, self.sandbox(task, task.image, &call)).await {
             Ok(launched) => launched,
             Err(error) => return Ok(Ended::without_container(cause::blame(error, &words)?)),
         };

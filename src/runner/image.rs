@@ -1,9 +1,7 @@
 //! An image that the Engine holds, and what can be said about a step in it before it runs.
 
-use std::collections::BTreeMap;
-
 use super::sandbox::Call;
-use crate::model::{Cause, Platform};
+use crate::model::{Cause, ImageConfig, Platform};
 
 /// An image that the Engine holds, as far as running it depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,16 +10,8 @@ pub struct LocalImage {
     pub id: String,
     /// What it was built for.
     pub platform: Platform,
-    /// What runs in it; empty where the image says nothing.
-    pub entrypoint: Vec<String>,
-    /// The arguments, or the command where there is no entrypoint.
-    pub command: Vec<String>,
-    /// Where it runs; empty for the root.
-    pub working_dir: String,
-    /// Paths that the image wants to be volumes.
-    pub volumes: Vec<String>,
-    /// What its labels say.
-    pub labels: BTreeMap<String, String>,
+    /// How it is run.
+    pub config: ImageConfig,
     /// Was it fetched for this call, so that it is ours to remove?
     pub origin: Origin,
 }
@@ -38,10 +28,10 @@ pub enum Origin {
 impl LocalImage {
     /// The words that a step runs in this image, by the Engine's own rules.
     pub(super) fn words(&self, call: &Call<'_>) -> Vec<String> {
-        let own_entrypoint = call.entrypoint.unwrap_or(&self.entrypoint);
+        let own_entrypoint = call.entrypoint.unwrap_or(&self.config.entrypoint);
         // An entrypoint given anew discards the image's command; one that is inherited keeps it.
         let arguments = if call.args.is_empty() && call.entrypoint.is_none() {
-            &self.command
+            &self.config.cmd
         } else {
             call.args
         };
@@ -60,7 +50,7 @@ impl LocalImage {
                 "it is built for {}, and this Docker Engine runs {engine}",
                 self.platform
             )
-        } else if reaches_processes(&self.working_dir) {
+        } else if reaches_processes(&self.config.working_dir) {
             // CVE-2024-21626: a working directory there can be a file descriptor of the runtime's,
             // which leads out of the container.
             "its working directory lies among the processes' files (/proc)".to_owned()
@@ -100,11 +90,11 @@ mod tests {
         LocalImage {
             id: "sha256:00".to_owned(),
             platform: "linux/amd64".parse().unwrap(),
-            entrypoint: vec!["/entry".to_owned()],
-            command: vec!["serve".to_owned()],
-            working_dir: String::new(),
-            volumes: Vec::new(),
-            labels: BTreeMap::new(),
+            config: ImageConfig {
+                entrypoint: vec!["/entry".to_owned()],
+                cmd: vec!["serve".to_owned()],
+                ..ImageConfig::default()
+            },
             origin: Origin::Present,
         }
     }
@@ -116,7 +106,7 @@ mod tests {
             kind: StepKind::Run {
                 args: owned(args),
                 entrypoint: entrypoint.map(owned),
-                env: BTreeMap::new(),
+                env: [].into(),
             },
             timeout: None,
             reports: Vec::new(),
@@ -149,10 +139,8 @@ mod tests {
             "/./dev/fd/7",
             "/../proc/x/..",
         ] {
-            let image = LocalImage {
-                working_dir: dir.to_owned(),
-                ..image()
-            };
+            let mut image = image();
+            image.config.working_dir = dir.to_owned();
             assert!(
                 matches!(
                     image.refuse(&Call::of(&test), &amd64),
@@ -162,10 +150,8 @@ mod tests {
             );
         }
         for dir in ["", "/", "/app", "/processes", "/app/proc", "/dev/shm"] {
-            let image = LocalImage {
-                working_dir: dir.to_owned(),
-                ..image()
-            };
+            let mut image = image();
+            image.config.working_dir = dir.to_owned();
             assert_eq!(image.refuse(&Call::of(&test), &amd64), None, "{dir}");
         }
         let refused = image()
@@ -176,8 +162,7 @@ mod tests {
             "not a runnable image: it is built for linux/amd64, and this Docker Engine runs linux/arm64"
         );
         let empty = LocalImage {
-            entrypoint: Vec::new(),
-            command: Vec::new(),
+            config: ImageConfig::default(),
             ..image()
         };
         assert!(empty.refuse(&Call::of(&run(&[], None)), &amd64).is_some());

@@ -19,11 +19,13 @@ mod healthy;
 mod image;
 mod labels;
 mod log;
+mod look;
 mod pull;
 mod pull_error;
 mod reap;
 mod sandbox;
 mod step;
+mod structure;
 mod watch;
 
 use std::sync::Arc;
@@ -42,7 +44,7 @@ pub use log::{LiveChunk, LogSink, StepLog};
 pub use pull::{PullProgress, PullSource, RegistryCredentials};
 pub use pull_error::PullError;
 pub use reap::Reaped;
-pub use step::{Beside, StepEnd, StepTask};
+pub use step::{Beside, Done, StepEnd, StepTask};
 
 use crate::clock::{Clock, millis};
 use crate::config;
@@ -86,6 +88,8 @@ pub struct Runner {
     pull_timeout: Duration,
     /// Steps that may run at a time.
     slots: Arc<Semaphore>,
+    /// How many those are in all.
+    concurrency: usize,
     /// The Engine, as it said at first.
     known: Arc<OnceCell<EngineInfo>>,
     flights: Flights,
@@ -115,6 +119,7 @@ impl Runner {
             runtime: config.runtime.clone(),
             pull_timeout: config.pull_timeout,
             slots: Arc::new(Semaphore::new(config.concurrency.max(1))),
+            concurrency: config.concurrency.max(1),
             known: Arc::default(),
             flights: Flights::default(),
             upkeep,

@@ -16,6 +16,8 @@ pub struct Reaped {
     pub networks: usize,
     /// Volumes that outlived their containers.
     pub volumes: usize,
+    /// Images that were made on the way.
+    pub images: usize,
 }
 
 impl Runner {
@@ -72,6 +74,18 @@ impl Runner {
             note(
                 engine.remove_volume(&found.id).await,
                 &mut reaped.volumes,
+                &mut first_error,
+            );
+        }
+        for found in engine
+            .made_images(label)
+            .await?
+            .iter()
+            .filter(|found| doomed(found))
+        {
+            note(
+                engine.remove_made_image(&found.id).await,
+                &mut reaped.images,
                 &mut first_error,
             );
         }

@@ -80,7 +80,7 @@ impl<'a> Call<'a> {
                 entrypoint,
                 env,
             } => (args, entrypoint.as_deref(), env),
-            StepKind::Healthy { .. } | StepKind::Compose { .. } => (&[], None, &NOTHING),
+            StepKind::Healthy { .. } | StepKind::Compose { .. } | StepKind::Structure { .. } => (&[], None, &NOTHING),
         };
         Self {
             entrypoint,
@@ -119,7 +119,7 @@ impl Sandbox {
         folders.dedup();
         folders.retain(|_| read_only);
         // A volume that the image declares would be writable and counts towards no limit.
-        let declared = image.volumes.iter().map(String::as_str);
+        let declared = image.config.volumes.iter().map(String::as_str);
         let in_memory = declared.chain(["/tmp"]).filter(|path| !folders.contains(path));
         Self {
             image: image.id.clone(),

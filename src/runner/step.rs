@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +16,7 @@ use super::log::{LogSink, StepLog};
 use super::sandbox::{self, Call, Sandbox};
 use super::watch::{Watched, watch};
 use super::{EngineError, LocalImage, Owner, RepositoryFiles, Runner};
+use crate::model::structure::Judged;
 use crate::model::{Cause, Limits, Network, Plan, Profile, Step, StepKind, StepResult, TestResults};
 use crate::results;
 
@@ -57,9 +59,20 @@ impl Default for &Beside {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StepEnd {
     /// With a result.
-    Done(Box<StepResult>, StepLog),
+    Done(Box<Done>),
     /// It was no longer wanted.
     Cancelled,
+}
+
+/// What a step came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// Why it ended as it did.
+    pub result: StepResult,
+    /// What it printed.
+    pub log: StepLog,
+    /// Of a container-structure-test file: each of its assertions.
+    pub assertions: Vec<Judged>,
 }
 
 /// A container on its way.
@@ -111,14 +124,11 @@ impl Runner {
     }
 
     async fn run_to_end(&self, task: &StepTask<'_>, sink: &LogSink) -> Result<StepEnd, EngineError> {
-        // Never closed, so there is always a slot in the end.
-        let _slot = self.slots.acquire().await;
-        let platform = self.platform().await?;
-        let refused = match &task.step.kind {
-            // Whatever a service runs is looked at with its own words.
-            StepKind::Compose { .. } => None,
-            StepKind::Run { .. } | StepKind::Healthy { .. } => {
-                task.image.refuse(&Call::of(task.step), &platform)
+        let (ended, assertions) = match &task.step.kind {
+            // Each of its containers takes a slot of its own.
+            StepKind::Structure { suite } => Box::pin(self.judge_suite(task, suite, sink)).await?,
+            StepKind::Run { .. } | StepKind::Healthy { .. } | StepKind::Compose { .. } => {
+                (self.run_in_slot(task, sink).await?, Vec::new())
             }
         };
         let Ended {
@@ -126,26 +136,49 @@ impl Runner {
             duration,
             log,
             tests,
-        } = match (refused, &task.step.kind) {
-            (Some(cause), _) => Ended::without_container(cause),
-            (None, StepKind::Run { .. }) => self.run_one(task, sink).await?,
-            (None, StepKind::Healthy { within }) => Box::pin(self.stay_up(task, *within, sink)).await?,
-            (None, StepKind::Compose { project }) => Box::pin(self.run_project(task, project, sink)).await?,
-        };
+        } = ended;
         let result = StepResult {
             name: task.step.name.clone(),
             cause,
             duration,
             tests,
         };
-        Ok(StepEnd::Done(Box::new(result), log))
+        Ok(StepEnd::Done(Box::new(Done {
+            result,
+            log,
+            assertions,
+        })))
+    }
+
+    async fn run_in_slot(&self, task: &StepTask<'_>, sink: &LogSink) -> Result<Ended, EngineError> {
+        let _slot = self.slot().await;
+        let refused = match &task.step.kind {
+            // Whatever a service or a command runs is looked at with its own words.
+            StepKind::Compose { .. } | StepKind::Structure { .. } => None,
+            StepKind::Run { .. } | StepKind::Healthy { .. } => {
+                let platform = self.platform().await?;
+                task.image.refuse(&Call::of(task.step), &platform)
+            }
+        };
+        match (refused, &task.step.kind) {
+            (Some(cause), _) => Ok(Ended::without_container(cause)),
+            (None, StepKind::Healthy { within }) => Box::pin(self.stay_up(task, *within, sink)).await,
+            (None, StepKind::Compose { project }) => Box::pin(self.run_project(task, project, sink)).await,
+            (None, StepKind::Run { .. } | StepKind::Structure { .. }) => self.run_one(task, sink).await,
+        }
+    }
+
+    /// Waits for a place among the containers that may run at a time.
+    pub(super) async fn slot(&self) -> Option<SemaphorePermit<'_>> {
+        // Never closed, so there is always one in the end.
+        self.slots.acquire().await.ok()
     }
 
     /// One container, whose exit code decides.
     async fn run_one(&self, task: &StepTask<'_>, sink: &LogSink) -> Result<Ended, EngineError> {
         let call = Call::of(task.step);
         let words = task.image.words(&call);
-        let launched = match self.launch_again(task, &call).await {
+        let launched = match self.launch(task, self.sandbox(task, task.image, &call)).await {
             Ok(launched) => launched,
             Err(error) => return Ok(Ended::without_container(cause::blame(error, &words)?)),
         };
@@ -190,20 +223,26 @@ impl Runner {
     }
 
     /// Makes and starts a container; once more, where the Engine could not give it its open files.
-    pub(super) async fn launch_again(
+    pub(super) async fn launch(
         &self,
         task: &StepTask<'_>,
-        call: &Call<'_>,
+        sandbox: Sandbox,
     ) -> Result<Launched, EngineError> {
-        let launched = self.launch(task, call).await;
+        let launched = self.launch_once(task, sandbox.clone()).await;
         match &launched {
-            Err(error) if self.notes_open_files(error, task.plan.profile) => self.launch(task, call).await,
+            Err(error) if self.notes_open_files(error, task.plan.profile) => {
+                let open_files = self.open_files(task.plan.profile);
+                self.launch_once(task, Sandbox { open_files, ..sandbox }).await
+            }
             _ => launched,
         }
     }
 
-    async fn launch(&self, task: &StepTask<'_>, call: &Call<'_>) -> Result<Launched, EngineError> {
-        let mut sandbox = self.sandbox(task, task.image, call);
+    async fn launch_once(
+        &self,
+        task: &StepTask<'_>,
+        mut sandbox: Sandbox,
+    ) -> Result<Launched, EngineError> {
         if task.plan.network == Network::Bridge {
             sandbox.network = self.shared_network().await?;
         }
@@ -242,8 +281,13 @@ impl Runner {
         let mut sandbox = Sandbox::new(image, call, plan.profile, &plan.limits);
         sandbox.labels = labels::of_owner(self.instance, owner);
         sandbox.runtime.clone_from(&self.runtime);
-        let open_files = sandbox::open_files(plan.profile);
-        sandbox.open_files = (open_files < self.open_files.load(Ordering::Relaxed)).then_some(open_files);
+        sandbox.open_files = self.open_files(plan.profile);
         sandbox
+    }
+
+    /// How many files a container may open; `None`: as many as the Engine itself.
+    fn open_files(&self, profile: Profile) -> Option<i64> {
+        let open_files = sandbox::open_files(profile);
+        (open_files < self.open_files.load(Ordering::Relaxed)).then_some(open_files)
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use hubcheck::config::Config;
 use hubcheck::model::compose::Project;
 use hubcheck::model::{Cause, ImageName, Network, Plan, StepKind};
-use hubcheck::plan::{self, Needed, Said, Sources};
+use hubcheck::plan::{self, Chosen, Needed, Said, Sources};
 use hubcheck::runner::{Beside, LocalImage, LogSink, RepositoryFile, RepositoryFiles, StepEnd, StepTask};
 use tokio_util::sync::CancellationToken;
 
@@ -39,9 +39,10 @@ fn planned(case: &Path) -> Result<Project, String> {
         ..Sources::default()
     };
     loop {
+        let chosen = Chosen::Compose(FILE.to_owned());
         let said = Said {
             sources: &sources,
-            compose: Some(FILE),
+            chosen: Some(&chosen),
             ..Said::default()
         };
         match plan::plan(&Config::defaults().docker, &image, said) {
@@ -144,10 +145,11 @@ async fn those_that_can_be_run_end_as_stands_beside_them() {
                 .run_step(&task, &LogSink::none(), &never)
                 .await
                 .unwrap();
-            let StepEnd::Done(result, log) = end else {
+            let StepEnd::Done(done) = end else {
                 panic!("{end:?}")
             };
-            let log = String::from_utf8_lossy(&log.to_bytes()).into_owned();
+            let result = &done.result;
+            let log = String::from_utf8_lossy(&done.log.to_bytes()).into_owned();
             let expected = fs::read_to_string(case.join("run.txt")).unwrap();
             let mut expected = expected.lines();
             let is_right = expected.next() == Some(result.cause.to_string().as_str())

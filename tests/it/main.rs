@@ -32,6 +32,7 @@ mod runner_upkeep;
 mod server;
 mod signatures;
 mod store;
+mod structure;
 mod support;
 mod threats;
 mod web;

@@ -133,10 +133,10 @@ async fn an_index_leads_to_the_engines_own_image_with_all_that_it_says() {
     assert_eq!(details.annotations["on"], "manifest");
     assert_eq!(details.descriptor_annotations["on"], "descriptor");
     assert_eq!(details.index_annotations["on"], "index");
-    assert_eq!(details.labels["org.opencontainers.image.revision"], "abc");
-    assert_eq!(details.entrypoint, Some(vec!["/entrypoint.sh".to_owned()]));
-    assert_eq!(details.cmd, Some(vec!["test".to_owned()]));
-    assert_eq!(details.working_dir, "/work");
+    assert_eq!(details.config.labels["org.opencontainers.image.revision"], "abc");
+    assert_eq!(details.config.entrypoint, ["/entrypoint.sh"]);
+    assert_eq!(details.config.cmd, ["test"]);
+    assert_eq!(details.config.working_dir, "/work");
     assert_eq!(details.created.as_deref(), Some("2026-01-02T03:04:05Z"));
     let stored: usize = ours.blobs.iter().map(|blob| blob.bytes.len()).sum();
     assert_eq!(details.size_bytes, stored as u64);
@@ -191,7 +191,7 @@ async fn a_guarded_registry_wants_the_right_account() {
     let details = right
         .inspect(&name, &digest, &Platform::of_this_machine(), Access::Configured)
         .await;
-    assert_eq!(details.unwrap().labels["test"], "private");
+    assert_eq!(details.unwrap().config.labels["test"], "private");
 
     let wrong = reader_with_account(registry.host(), "wrong secret");
     for (reader, access, says) in [

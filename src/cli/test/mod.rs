@@ -19,7 +19,7 @@ use crate::clock::{Clock, millis};
 use crate::config::{Config, docker_login_file};
 use crate::model::{ImageReference, Outcome, Plan, Profile, RunId, StepKind, Tag, Verdict};
 use crate::net::Trust;
-use crate::plan::{self, File, Planned, Said};
+use crate::plan::{self, Chosen, File, Planned, Said};
 use crate::redact::Redactor;
 use crate::registry::{Access, RegistryClient};
 use crate::runner::{
@@ -52,6 +52,12 @@ pub(super) struct Options {
     /// Run the services of this Compose file: the exit code of `sut` decides
     #[arg(long, value_name = "FILE", conflicts_with_all = ["args", "plan"])]
     compose: Option<String>,
+    /// Judge what this container-structure-test file asserts; may be given several times
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["args", "plan", "compose"])]
+    structure: Vec<String>,
+    /// Replace `$NAME` in the commands of structure files, as container-structure-test does
+    #[arg(long, requires = "structure")]
+    compat: bool,
     /// How tightly the containers are held
     #[arg(long, value_enum)]
     profile: Option<Held>,
@@ -129,6 +135,23 @@ pub(super) async fn run(common: &Common, options: &Options) -> Result<(), Failur
     }
 }
 
+impl Options {
+    /// What stands in place of the declared tests.
+    fn chosen(&self) -> Option<Chosen> {
+        let path = |file: &String| file.trim_start_matches("./").to_owned();
+        if let Some(file) = &self.compose {
+            Some(Chosen::Compose(path(file)))
+        } else if !self.structure.is_empty() {
+            Some(Chosen::Structure {
+                files: self.structure.iter().map(path).collect(),
+                compat: self.compat,
+            })
+        } else {
+            (!self.args.is_empty()).then(|| Chosen::Arguments(self.args.clone()))
+        }
+    }
+}
+
 /// All that a test works with.
 struct Session<'a> {
     config: &'a Config,
@@ -145,20 +168,18 @@ impl Session<'_> {
     fn planned(&self, image: &LocalImage) -> Result<Planned, Failure> {
         let options = self.options;
         let label = image
+            .config
             .labels
             .get(plan::TEST_LABEL)
             .filter(|_| options.args.is_empty());
         let label = label.map(|text| self.runner.hidden().text(text));
+        let chosen = options.chosen();
         let said = Said {
             on_default: self.file,
             at_commit: self.file,
             label: label.as_deref(),
-            compose: options
-                .compose
-                .as_deref()
-                .map(|file| file.trim_start_matches("./")),
-            // Arguments stand for all else: nothing is looked for.
-            arguments: (!options.args.is_empty()).then_some(options.args.as_slice()),
+            // It stands for all else: nothing is looked for.
+            chosen: chosen.as_ref(),
             ..Said::default()
         };
         let mut planned = here::planned(&self.config.docker, &options.image, said)?;
@@ -206,11 +227,12 @@ impl Session<'_> {
             };
             let (end, ()) = tokio::join!(running, screen.follow(live));
             match end.map_err(|error| outside(&error))? {
-                StepEnd::Done(result, log) => {
-                    screen.end(&result);
+                StepEnd::Done(done) => {
+                    screen.end(&done.result);
                     tested.push(TestedStep {
-                        result: *result,
-                        log: log.to_bytes(),
+                        result: done.result,
+                        log: done.log.to_bytes(),
+                        assertions: done.assertions,
                     });
                 }
                 StepEnd::Cancelled => return Err(Failure::Outside("it was interrupted".to_owned())),

@@ -29,6 +29,7 @@ enum Entry {
     Directory,
     File { mode: u32, bytes: Bytes },
     Link { target: String },
+    Other { header: Box<Header>, bytes: Bytes },
 }
 
 /// Gathers the files of a [`Layer`].
@@ -57,6 +58,13 @@ impl LayerBuilder {
     #[must_use]
     pub fn directory(self, path: &str) -> Self {
         self.entry(path, Entry::Directory)
+    }
+
+    /// Adds anything that an archive can hold, as its header says: a pipe, somebody's file, a hard link.
+    #[must_use]
+    pub fn other(self, path: &str, header: Header, bytes: impl Into<Bytes>) -> Self {
+        let (header, bytes) = (Box::new(header), bytes.into());
+        self.entry(path, Entry::Other { header, bytes })
     }
 
     /// Adds a program of this host at its own path, with the loader and the libraries it needs.
@@ -125,6 +133,11 @@ impl LayerBuilder {
                     header.set_mode(0o777);
                     header.set_size(0);
                     tar.append_link(&mut header, path, target)?;
+                }
+                Entry::Other { header, bytes } => {
+                    let mut header = header.as_ref().clone();
+                    header.set_size(bytes.len() as u64);
+                    tar.append_data(&mut header, path, bytes.as_ref())?;
                 }
             }
         }

@@ -117,6 +117,6 @@ fn a_configuration_may_leave_out_nearly_everything() {
     let (config, platform) =
         parse_config(br#"{"os": "linux", "architecture": "amd64", "config": {"Labels": null}}"#).unwrap();
     assert_eq!(platform.to_string(), "linux/amd64");
-    assert!(config.settings().labels.is_none());
+    assert!(config.image_config().labels.is_empty());
     assert_eq!(parse_config(b"{}").unwrap_err(), NotRunnable::NoPlatform.into());
 }

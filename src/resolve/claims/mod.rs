@@ -23,9 +23,9 @@ pub fn collect(image: &ImageDetails) -> Vec<Claim> {
     let labels_are_own = built.sets_the_revision;
     let mut claims = built.claims;
     let of_labels = [
-        labels::oci(&image.labels),
-        buildpacks::read(&image.labels),
-        labels::label_schema(&image.labels),
+        labels::oci(&image.config.labels),
+        buildpacks::read(&image.config.labels),
+        labels::label_schema(&image.config.labels),
     ];
     let of_annotations = [
         annotations::read(&image.descriptor_annotations, Place::DescriptorAnnotation),
@@ -35,7 +35,7 @@ pub fn collect(image: &ImageDetails) -> Vec<Claim> {
     claims.extend(of_annotations.into_iter().flatten());
     for mut claim in of_labels.into_iter().flatten() {
         if !labels_are_own {
-            claim.problem = labels::is_older(&claim, &image.labels, image.created.as_deref());
+            claim.problem = labels::is_older(&claim, &image.config.labels, image.created.as_deref());
         }
         claims.push(claim);
     }

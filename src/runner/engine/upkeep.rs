@@ -58,6 +58,51 @@ impl Engine {
         self.within(ACT, "removing an image", removal).await.map(|_| ())
     }
 
+    /// Makes an image of what a container has become. It inherits the container's labels. Returns its id.
+    pub(in crate::runner) async fn commit(&self, container: &str) -> Result<String, EngineError> {
+        let client = self.client().await?;
+        let options = query::CommitContainerOptionsBuilder::new()
+            .container(container)
+            .pause(false)
+            .build();
+        let made = client.commit_container(options, api::ContainerConfig::default());
+        let made = self.within(ACT, "keeping what a container has become", made).await?;
+        Ok(made.id)
+    }
+
+    /// Removes an image that [`Self::commit`] made, and nothing that it was made of. One that is gone is fine; one
+    /// in use is a conflict.
+    pub(in crate::runner) async fn remove_made_image(&self, id: &str) -> Result<(), EngineError> {
+        let client = self.client().await?;
+        let options = query::RemoveImageOptionsBuilder::new().noprune(true).build();
+        let removal = client.remove_image(id, Some(options), None);
+        let removed = self.within(ACT, "removing an image", removal).await.map(|_| ());
+        unless(EngineError::is_not_found, removed)
+    }
+
+    /// Images that have the label and no name: those that came from somewhere have one.
+    pub(in crate::runner) async fn made_images(&self, label: &str) -> Result<Vec<Labelled>, EngineError> {
+        let client = self.client().await?;
+        let options = query::ListImagesOptionsBuilder::new()
+            .all(true)
+            .filters(&by_label(label))
+            .build();
+        let found = self
+            .within(ASK, "listing images", client.list_images(Some(options)))
+            .await?;
+        let is_nameless = |found: &api::ImageSummary| {
+            let names = found.repo_tags.iter().chain(&found.repo_digests);
+            names.into_iter().all(|name| name.starts_with("<none>"))
+        };
+        let labelled = |found: api::ImageSummary| (found.id, Some(found.labels));
+        Ok(found
+            .into_iter()
+            .filter(is_nameless)
+            .map(labelled)
+            .map(to_labelled)
+            .collect())
+    }
+
     pub(in crate::runner) async fn containers(&self, label: &str) -> Result<Vec<Labelled>, EngineError> {
         let client = self.client().await?;
         let options = query::ListContainersOptionsBuilder::new()

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bollard::Docker;
-use bollard::models::{ContainerCreateBody, ContainerSummary};
+use bollard::models::{ContainerConfig, ContainerCreateBody, ContainerSummary};
 use bollard::query_parameters as query;
 use hubcheck::clock::{Clock, millis};
 use hubcheck::config;
@@ -146,12 +146,12 @@ impl Bench {
     /// Runs the plan's step in `image`: why it ended, and what it printed.
     pub(crate) async fn run(&self, image: &LocalImage, plan: &Plan) -> (Cause, String) {
         let end = self.end(image, plan, &CancellationToken::new()).await;
-        let StepEnd::Done(result, log) = end else {
+        let StepEnd::Done(done) = end else {
             panic!("cancelled: {end:?}")
         };
         (
-            result.cause,
-            String::from_utf8_lossy(&log.to_bytes()).into_owned(),
+            done.result.cause,
+            String::from_utf8_lossy(&done.log.to_bytes()).into_owned(),
         )
     }
 
@@ -166,7 +166,7 @@ impl Bench {
         };
         let never = CancellationToken::new();
         match runner.run_step(&task, &LogSink::none(), &never).await.unwrap() {
-            StepEnd::Done(result, _) => result.cause,
+            StepEnd::Done(done) => done.result.cause,
             StepEnd::Cancelled => panic!("nobody cancelled it"),
         }
     }
@@ -259,6 +259,28 @@ impl Bench {
             self.docker.list_networks(Some(networks)).await.unwrap().len(),
             volumes.volumes.unwrap_or_default().len(),
         ]
+    }
+
+    /// How many images without a name carry the label of this test's runner.
+    pub(crate) async fn made_images(&self) -> usize {
+        let label = format!("hubcheck.instance={}", self.instance);
+        let filters = HashMap::from([("label", vec![label])]);
+        let options = query::ListImagesOptionsBuilder::new()
+            .all(true)
+            .filters(&filters)
+            .build();
+        self.docker.list_images(Some(options)).await.unwrap().len()
+    }
+
+    /// Makes an image of a container.
+    pub(crate) async fn commit(&self, container: &str) {
+        let options = query::CommitContainerOptionsBuilder::new()
+            .container(container)
+            .build();
+        self.docker
+            .commit_container(options, ContainerConfig::default())
+            .await
+            .unwrap();
     }
 
     /// Waits until a container of this test's runner is running, and names it.
