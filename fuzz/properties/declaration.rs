@@ -134,8 +134,10 @@ pub(super) fn structure_files_are_judged_or_explained(input: &[u8]) {
     }
     // A pattern as such, too.
     if let Ok(regex) = go_regex::compile(&text) {
-        let _ = regex.is_match("some text
-of two lines");
+        let _ = regex.is_match(
+            "some text
+of two lines",
+        );
     }
 }
 

@@ -153,6 +153,14 @@ impl Plan {
         limits
     }
 
+    /// Does the image's configuration alone decide all of it, so that no layer is needed?
+    pub fn is_of_config(&self) -> bool {
+        self.steps.iter().all(|step| match &step.kind {
+            StepKind::Structure { suite } => suite.is_of_config(),
+            StepKind::Run { .. } | StepKind::Compose { .. } | StepKind::Healthy { .. } => false,
+        })
+    }
+
     /// A name for exactly this plan: part of a run's key.
     pub fn fingerprint(&self) -> String {
         let json = serde_json::to_vec(self).expect("a plan is plain data");

@@ -3,6 +3,8 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt, stream};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -11,10 +13,13 @@ use super::retry::{SETTLES, pause, settling};
 use super::worker::JobError;
 use crate::access::log_is_shown;
 use crate::clock::{UnixMillis, millis, timestamp};
-use crate::model::{Digest, Elapsed, ImageName, ImageReference, Outcome, RunId, Verdict};
+use crate::model::{
+    Digest, Elapsed, ImageName, ImageReference, Outcome, RunId, StepKind, StepResult, Verdict,
+};
 use crate::registry::Access;
+use crate::resolve::Setback;
 use crate::runner::{
-    LocalImage, LogSink, Owner, PullError, PullSource, RegistryCredentials, StepEnd, StepTask,
+    LocalImage, LogSink, Origin, Owner, PullError, PullSource, RegistryCredentials, StepEnd, StepTask,
 };
 use crate::store::{Lease, Run, Stage};
 
@@ -102,7 +107,12 @@ impl Pipeline {
             let why = format!("when the image was pushed, {why}; push it again once that is mended");
             return End::Verdict(Verdict::without_steps(Outcome::ActionRequired, why));
         }
-        let image = match self.pull(run, stop).await {
+        let image = if run.plan.is_of_config() {
+            self.configuration(run, stop).await
+        } else {
+            self.pull(run, stop).await
+        };
+        let image = match image {
             Ok(image) => image,
             Err(end) => return end,
         };
@@ -119,33 +129,17 @@ impl Pipeline {
             },
             () = stop.cancelled() => return End::Stopped,
         };
-        let mut results = Vec::new();
-        let mut log = Vec::new();
-        for step in &run.plan.steps {
-            let task = StepTask {
-                owner: &owner,
-                image: &image,
-                plan: &run.plan,
-                step,
-                beside: &beside,
-            };
-            match self.parts.runner.run_step(&task, &LogSink::none(), stop).await {
-                Ok(StepEnd::Done(done)) => {
-                    if run.plan.steps.len() > 1 {
-                        log.extend_from_slice(format!("=== {} ===\n", step.name).as_bytes());
-                    }
-                    log.extend(done.log.to_bytes());
-                    results.push(done.result);
-                }
-                Ok(StepEnd::Cancelled) => return End::Stopped,
-                Err(error) => {
-                    return End::Trouble {
-                        why: error.to_string(),
-                        after: None,
-                    };
-                }
-            }
-        }
+        let tasks = run.plan.steps.iter().map(|step| StepTask {
+            owner: &owner,
+            image: &image,
+            plan: &run.plan,
+            step,
+            beside: &beside,
+        });
+        let (results, log) = match self.run_steps(tasks.collect(), stop).await {
+            Ok(ran) => ran,
+            Err(end) => return end,
+        };
         let verdict = Verdict::of_steps(results);
         let verdict = if log_is_shown(run) {
             self.located(run, &image.config.working_dir, verdict).await
@@ -153,6 +147,73 @@ impl Pipeline {
             verdict.without_names()
         };
         End::Tested(verdict, log)
+    }
+
+    /// Runs steps side by side, as many as there are slots: none depends on another. Compose files are run in their
+    /// order, as Docker Hub did. Results and logs in the plan's order. What goes wrong outside of them ends all.
+    async fn run_steps(
+        &self,
+        tasks: Vec<StepTask<'_>>,
+        stop: &CancellationToken,
+    ) -> Result<(Vec<StepResult>, Vec<u8>), End> {
+        let nobody = LogSink::none();
+        let running: Vec<BoxFuture<'_, _>> = tasks
+            .iter()
+            .map(|task| self.parts.runner.run_step(task, &nobody, stop).boxed())
+            .collect();
+        let in_order = tasks
+            .iter()
+            .any(|task| matches!(task.step.kind, StepKind::Compose { .. }));
+        let at_a_time = if in_order {
+            1
+        } else {
+            self.parts.docker.concurrency.max(1)
+        };
+        let mut ends = stream::iter(running).buffered(at_a_time);
+        let (mut results, mut log) = (Vec::new(), Vec::new());
+        while let Some(end) = ends.next().await {
+            match end {
+                Ok(StepEnd::Done(done)) => {
+                    if tasks.len() > 1 {
+                        log.extend_from_slice(format!("=== {} ===\n", done.result.name).as_bytes());
+                    }
+                    log.extend(done.log.to_bytes());
+                    results.push(done.result);
+                }
+                Ok(StepEnd::Cancelled) => return Err(End::Stopped),
+                Err(error) => {
+                    return Err(End::Trouble {
+                        why: error.to_string(),
+                        after: None,
+                    });
+                }
+            }
+        }
+        Ok((results, log))
+    }
+
+    /// What the registry says of the image: as much as a plan needs that looks into no layer.
+    async fn configuration(&self, run: &Run, stop: &CancellationToken) -> Result<LocalImage, End> {
+        let access =
+            self.resolver
+                .bindings()
+                .access_of(&run.image, run.source.binding, &run.source.repo.name);
+        let read = self
+            .resolver
+            .inspect(&run.image, &run.digest, &run.platform, access);
+        let read = stop.run_until_cancelled(read).await.ok_or(End::Stopped)?;
+        match read {
+            Ok(details) => Ok(LocalImage {
+                id: run.digest.to_string(),
+                platform: details.platform,
+                config: details.config,
+                origin: Origin::Present,
+            }),
+            Err(Setback::Final(why)) => {
+                Err(End::Verdict(Verdict::without_steps(Outcome::ActionRequired, why)))
+            }
+            Err(Setback::Passing { why, after, .. }) => Err(End::Trouble { why, after }),
+        }
     }
 
     /// When whatever the run has on the Engine may be removed by anybody.

@@ -12,18 +12,24 @@ fn processors_are_counted_in_billionths() {
     assert_eq!(nano_cpus(0.5), 500_000_000);
 }
 
-/// A repository with one Compose file, under a name that nobody looks for.
+/// A repository with files under names that nobody looks for.
 fn repository() -> Sources {
     let compose = "services: { sut: { build: ., command: [check] } }".to_owned();
     Sources {
         root: Some(vec!["Dockerfile".to_owned()]),
         files: [
             ("tests/compose.yml".to_owned(), Some(compose)),
+            ("tests/structure.yaml".to_owned(), Some(structure("2.0.0"))),
+            ("tests/old.yaml".to_owned(), Some(structure("1.0.0"))),
             ("nothere.yml".to_owned(), None),
         ]
         .into(),
         ..Sources::default()
     }
+}
+
+fn structure(version: &str) -> String {
+    format!("schemaVersion: {version}\ncommandTests:\n  - {{ name: there, command: $HOME/app }}\n")
 }
 
 /// What a file comes to for `docker.io/acme/app`, under the defaults of the configuration.
@@ -108,6 +114,7 @@ fn fixtures() -> Vec<(String, String)> {
 
 /// What no schema can say: what is in a name or a number with its unit, and what stands twice.
 const BEYOND_THE_SCHEMA: &[&str] = &[
+    "bad-compat-beside-run",
     "bad-compose-absolute",
     "bad-compose-outside",
     "bad-entrypoint-beside-healthy",
@@ -128,6 +135,7 @@ const BEYOND_THE_SCHEMA: &[&str] = &[
     "bad-refs-impossible-ref",
     "bad-refs-no-ref",
     "bad-refs-star-too-many",
+    "bad-reports-beside-structure",
     "bad-reports-no-folder",
     "bad-reports-relative",
     "bad-run-quote",

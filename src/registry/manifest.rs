@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use super::NotRunnable;
 use crate::model::{Digest, ImageConfig, Platform};
@@ -169,8 +168,8 @@ struct Settings {
     env: Option<Vec<String>>,
     user: Option<String>,
     working_dir: Option<String>,
-    exposed_ports: Option<BTreeMap<String, IgnoredAny>>,
-    volumes: Option<BTreeMap<String, IgnoredAny>>,
+    exposed_ports: Option<serde_json::Map<String, serde_json::Value>>,
+    volumes: Option<serde_json::Map<String, serde_json::Value>>,
     labels: Option<BTreeMap<String, String>>,
 }
 
@@ -218,7 +217,12 @@ pub(super) fn parse_config(bytes: &[u8]) -> Result<(Config, Platform), Problem> 
 impl Config {
     pub(super) fn image_config(self) -> ImageConfig {
         let settings = self.settings.unwrap_or_default();
-        let names = |set: Option<BTreeMap<String, IgnoredAny>>| set.unwrap_or_default().into_keys().collect();
+        let names = |set: Option<serde_json::Map<String, serde_json::Value>>| {
+            set.unwrap_or_default()
+                .into_iter()
+                .map(|(name, _)| name)
+                .collect()
+        };
         ImageConfig {
             entrypoint: settings.entrypoint.unwrap_or_default(),
             cmd: settings.cmd.unwrap_or_default(),

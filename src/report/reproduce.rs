@@ -41,7 +41,11 @@ fn command(subject: &Subject<'_>, plan: &Plan, step: &Step) -> String {
         }
         StepKind::Structure { suite } => {
             let compat = if suite.compat { " --compat" } else { "" };
-            return ours(subject, plan, &format!("--structure {}{compat}", quoted(&suite.file)));
+            return ours(
+                subject,
+                plan,
+                &format!("--structure {}{compat}", quoted(&suite.file)),
+            );
         }
     };
     let mut words: Vec<String> = ["docker", "run", "--rm", "--init"].map(str::to_owned).to_vec();

@@ -1,5 +1,7 @@
 //! What a container-structure-test file came to, as results like those of any suite.
 
+use std::fmt::Write as _;
+
 use super::Collector;
 use crate::model::structure::{Judged, Suite};
 use crate::model::{FailedTest, SourcePlace, TestResults};
@@ -20,7 +22,7 @@ pub fn of_structure(suite: &Suite, judged: &[Judged]) -> TestResults {
             let output = output.trim_end();
             if !output.is_empty() {
                 let shown = &output[..output.floor_char_boundary(OUTPUT_BYTES)];
-                detail.push_str(&format!("\n{name}: {shown}"));
+                let _ = write!(detail, "\n{name}: {shown}");
             }
         }
         // Lines of the default branch's file are not those of the commit's.

@@ -13,8 +13,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
-use super::error::EngineError;
 use super::engine::Engine;
+use super::error::EngineError;
 use crate::structure::{Entry, EntryKind};
 
 /// The longest that one look may take.
@@ -46,20 +46,29 @@ struct First {
 }
 
 /// What is at `path`, without following it. `None`: nothing that an archive of a container can hold a file for.
-pub(super) async fn entry(engine: &Engine, container: &str, path: &str) -> Result<Option<Entry>, EngineError> {
+pub(super) async fn entry(
+    engine: &Engine,
+    container: &str,
+    path: &str,
+) -> Result<Option<Entry>, EngineError> {
     Ok(first(engine, container, path, 0).await?.map(|first| first.entry))
 }
 
 /// What is in the file at `path`, or in the one that it leads to.
 pub(super) async fn contents(engine: &Engine, container: &str, path: &str) -> Result<Contents, EngineError> {
     let mut found = first(engine, container, path, FILE_BYTES).await?;
-    if found.as_ref().is_some_and(|first| first.entry.kind == EntryKind::Link) {
+    if found
+        .as_ref()
+        .is_some_and(|first| first.entry.kind == EntryKind::Link)
+    {
         let target = engine.link_target(container, path).await?;
         found = first(engine, container, &target, FILE_BYTES).await?;
     }
     Ok(match found {
         None => Contents::Absent,
-        Some(First { entry, .. }) if entry.kind == EntryKind::Folder => Contents::Unreadable("it is a folder"),
+        Some(First { entry, .. }) if entry.kind == EntryKind::Folder => {
+            Contents::Unreadable("it is a folder")
+        }
         Some(First { entry, .. }) if entry.kind == EntryKind::Link => {
             Contents::Unreadable("it is a link that leads nowhere")
         }
@@ -133,10 +142,17 @@ pub(super) async fn debian_licenses(
         for entry in archive.entries()? {
             let mut entry = entry?;
             let path = entry.path()?.to_string_lossy().into_owned();
-            let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+            let parts: Vec<&str> = path
+                .split('/')
+                .filter(|part| !matches!(*part, "" | "."))
+                .collect();
             let kind = entry.header().entry_type();
             // The folder itself comes first, under its own name or as a dot.
-            let parts = if path.starts_with("./") || path.starts_with('.') { &parts[..] } else { &parts[1.min(parts.len())..] };
+            let parts = if path.starts_with("./") || path.starts_with('.') {
+                &parts[..]
+            } else {
+                &parts[1.min(parts.len())..]
+            };
             match parts {
                 [package] if kind == EntryType::Directory => {
                     found.entry(license_of(package)).or_insert(None);

@@ -104,7 +104,7 @@ impl Drop for Flight {
 #[derive(Clone, Debug)]
 enum State {
     Pulling(PullProgress),
-    Done(Result<LocalImage, PullError>),
+    Done(Box<Result<LocalImage, PullError>>),
 }
 
 impl Flights {
@@ -146,14 +146,14 @@ impl Runner {
                 let done = timeout(limit, work)
                     .await
                     .unwrap_or(Err(PullError::TimedOut { after: limit }));
-                sender.send_replace(State::Done(done));
+                sender.send_replace(State::Done(Box::new(done)));
             }
         });
         let mut state = flight.state.clone();
         loop {
             match state.borrow_and_update().clone() {
                 State::Pulling(moved) => progress(moved),
-                State::Done(done) => return done,
+                State::Done(done) => return *done,
             }
             if state.changed().await.is_err() {
                 return Err(PullError::Interrupted);

@@ -80,7 +80,9 @@ impl<'a> Call<'a> {
                 entrypoint,
                 env,
             } => (args, entrypoint.as_deref(), env),
-            StepKind::Healthy { .. } | StepKind::Compose { .. } | StepKind::Structure { .. } => (&[], None, &NOTHING),
+            StepKind::Healthy { .. } | StepKind::Compose { .. } | StepKind::Structure { .. } => {
+                (&[], None, &NOTHING)
+            }
         };
         Self {
             entrypoint,

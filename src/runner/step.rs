@@ -232,17 +232,20 @@ impl Runner {
         match &launched {
             Err(error) if self.notes_open_files(error, task.plan.profile) => {
                 let open_files = self.open_files(task.plan.profile);
-                self.launch_once(task, Sandbox { open_files, ..sandbox }).await
+                self.launch_once(
+                    task,
+                    Sandbox {
+                        open_files,
+                        ..sandbox
+                    },
+                )
+                .await
             }
             _ => launched,
         }
     }
 
-    async fn launch_once(
-        &self,
-        task: &StepTask<'_>,
-        mut sandbox: Sandbox,
-    ) -> Result<Launched, EngineError> {
+    async fn launch_once(&self, task: &StepTask<'_>, mut sandbox: Sandbox) -> Result<Launched, EngineError> {
         if task.plan.network == Network::Bridge {
             sandbox.network = self.shared_network().await?;
         }

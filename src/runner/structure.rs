@@ -154,7 +154,10 @@ impl<'t> Court<'t> {
     /// All that needs no command: one after the other, as each is quick.
     async fn others(&self) -> Result<Vec<(usize, Judged)>, EngineError> {
         let mut all = Vec::new();
-        let mut shelf = Shelf { court: self, container: None };
+        let mut files = Shelf {
+            court: self,
+            container: None,
+        };
         for (number, assertion) in self.suite.assertions.iter().enumerate() {
             let begun = Instant::now();
             let errors = match &assertion.check {
@@ -163,17 +166,17 @@ impl<'t> Court<'t> {
                 Check::Metadata(check) => structure::metadata(check, &self.task.image.config),
                 Check::Existence(check) => {
                     let path = self.replaced(&check.path);
-                    let found = look::entry(self.engine(), shelf.container().await?, &path).await?;
+                    let found = look::entry(self.engine(), files.container().await?, &path).await?;
                     structure::existence(check, &path, found.as_ref())
                 }
                 Check::Content(check) => {
-                    match look::contents(self.engine(), shelf.container().await?, &check.path).await? {
+                    match look::contents(self.engine(), files.container().await?, &check.path).await? {
                         Contents::Text(text) => structure::content(check, &text),
                         Contents::Absent => vec![format!("{} is not there", check.path)],
                         Contents::Unreadable(why) => vec![format!("{} cannot be read: {why}", check.path)],
                     }
                 }
-                Check::License(check) => self.licenses(check, shelf.container().await?).await?,
+                Check::License(check) => self.licenses(check, files.container().await?).await?,
             };
             let judged = Judged {
                 errors,
@@ -231,7 +234,9 @@ impl<'t> Court<'t> {
         env.extend(if compat && !has_setup {
             // Only what is set up is replaced.
             let pairs = check.env.iter();
-            pairs.map(|variable| (variable.name.clone(), variable.value.clone())).collect()
+            pairs
+                .map(|variable| (variable.name.clone(), variable.value.clone()))
+                .collect()
         } else {
             expanded(&check.env, compat, &self.env)
         });
@@ -254,11 +259,19 @@ impl<'t> Court<'t> {
         let known = if has_setup { &env } else { &self.env };
         let words = std::iter::once(&check.command).chain(&check.args);
         let words: Vec<String> = words
-            .map(|word| if compat { expand_one(word, true, known) } else { word.clone() })
+            .map(|word| {
+                if compat {
+                    expand_one(word, true, known)
+                } else {
+                    word.clone()
+                }
+            })
             .collect();
         let image = made.last().map_or(self.task.image.id.as_str(), MadeImage::id);
         Ok(match self.run(&words, &env, image).await? {
-            Ran::Ended { cause, code, streams, .. } => (judged(check, code, &cause, &streams), None),
+            Ran::Ended {
+                cause, code, streams, ..
+            } => (judged(check, code, &cause, &streams), None),
             Ran::NotStarted(cause) => (failed(cause.to_string()), None),
             Ran::Stopped(cause) => (failed(cause.to_string()), Some(cause)),
         })
@@ -295,7 +308,9 @@ impl<'t> Court<'t> {
             user: self.suite.user.clone(),
             ..self.runner.sandbox(self.task, self.task.image, &call)
         };
-        let Launched { container, output, .. } = match self.runner.launch(self.task, sandbox).await {
+        let Launched {
+            container, output, ..
+        } = match self.runner.launch(self.task, sandbox).await {
             Ok(launched) => launched,
             Err(error) => return Ok(Ran::NotStarted(cause::blame(error, words)?)),
         };
@@ -371,11 +386,15 @@ fn judged(check: &CommandCheck, code: i64, cause: &Cause, streams: &Streams) -> 
     let mut errors = structure::command(check, printed);
     if !errors.is_empty() {
         // Why it may have ended so.
-        if let Cause::OutOfMemory { .. } | Cause::NeedsNetwork { .. } | Cause::TooManyProcesses { .. } = cause {
+        if let Cause::OutOfMemory { .. } | Cause::NeedsNetwork { .. } | Cause::TooManyProcesses { .. } = cause
+        {
             errors.push(cause.to_string());
         }
         if streams.is_cut {
-            errors.push(format!("only the first {} MiB of each output were looked at", OUTPUT_BYTES >> 20));
+            errors.push(format!(
+                "only the first {} MiB of each output were looked at",
+                OUTPUT_BYTES >> 20
+            ));
         }
     }
     Judged {
@@ -423,7 +442,11 @@ fn tapped(output: Output) -> (Output, Arc<Mutex<Streams>>) {
     let kept = Arc::clone(&streams);
     let output = output.inspect_ok(move |piece| {
         let mut streams = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let stream = if piece.on_stdout { &mut streams.stdout } else { &mut streams.stderr };
+        let stream = if piece.on_stdout {
+            &mut streams.stdout
+        } else {
+            &mut streams.stderr
+        };
         let room = (OUTPUT_BYTES - stream.len()).min(piece.bytes.len());
         stream.extend_from_slice(&piece.bytes[..room]);
         streams.is_cut |= room < piece.bytes.len();
@@ -440,20 +463,19 @@ struct Shelf<'c> {
 impl Shelf<'_> {
     async fn container(&mut self) -> Result<&str, EngineError> {
         let Court { runner, task, .. } = self.court;
-        let container = match self.container.take() {
-            Some(container) => container,
-            None => {
-                // It is never started: that something is to be run is all that the Engine asks for.
-                let (entrypoint, words) = (no_entrypoint(), ["true".to_owned()]);
-                let call = Call {
-                    entrypoint: Some(&entrypoint),
-                    args: &words,
-                    env: &BTreeMap::new(),
-                    reports: &[],
-                };
-                let _slot = runner.slot().await;
-                runner.create(runner.sandbox(task, task.image, &call)).await?
-            }
+        let container = if let Some(made) = self.container.take() {
+            made
+        } else {
+            // It is never started: that something is to be run is all that the Engine asks for.
+            let (entrypoint, words) = (no_entrypoint(), ["true".to_owned()]);
+            let call = Call {
+                entrypoint: Some(&entrypoint),
+                args: &words,
+                env: &BTreeMap::new(),
+                reports: &[],
+            };
+            let _slot = runner.slot().await;
+            runner.create(runner.sandbox(task, task.image, &call)).await?
         };
         Ok(self.container.insert(container).id())
     }
@@ -491,5 +513,8 @@ async fn remove(engine: Engine, id: String) {
             Err(error) => tracing::debug!(%error, "an image that was made on the way is not removed yet"),
         }
     }
-    tracing::warn!(image.id = id, "an image that was made on the way is left to the reaper");
+    tracing::warn!(
+        image.id = id,
+        "an image that was made on the way is left to the reaper"
+    );
 }

@@ -11,28 +11,28 @@ pub fn plain(text: &str, value: impl Fn(&str) -> Option<String>) -> String {
     while let Some(start) = rest.find('$') {
         out.push_str(&rest[..start]);
         rest = &rest[start..];
-        let (name, whole) = match rest[1..].strip_prefix('{').and_then(|inner| inner.split_once('}')) {
-            Some((name, _)) => (name, name.len() + 3),
-            None => {
-                let end = rest[1..]
-                    .find(|char: char| !char.is_ascii_alphanumeric() && char != '_')
-                    .unwrap_or(rest.len() - 1);
-                (&rest[1..=end], end + 1)
-            }
-        };
+        let (name, whole) = first_name(rest);
         let is_name = !name.is_empty() && !name.starts_with(|first: char| first.is_ascii_digit());
-        match is_name.then(|| value(name)).flatten() {
-            Some(value) => {
-                out.push_str(&value);
-                rest = &rest[whole..];
-            }
-            None => {
-                out.push('$');
-                rest = &rest[1..];
-            }
+        if let Some(value) = is_name.then(|| value(name)).flatten() {
+            out.push_str(&value);
+            rest = &rest[whole..];
+        } else {
+            out.push('$');
+            rest = &rest[1..];
         }
     }
     out + rest
+}
+
+/// The name after the `$` that `text` begins with, and the bytes of both.
+fn first_name(text: &str) -> (&str, usize) {
+    let after = &text[1..];
+    if let Some((name, _)) = after.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
+        return (name, name.len() + "${}".len());
+    }
+    let is_end = |char: char| !char.is_ascii_alphanumeric() && char != '_';
+    let name = &after[..after.find(is_end).unwrap_or(after.len())];
+    (name, name.len() + 1)
 }
 
 /// Replaces them as Go's `os.Expand` does: what is not set is empty, special parameters of shells are names like any
@@ -78,7 +78,11 @@ fn go_name(chars: &mut Peekable<Chars<'_>>) -> Name {
             for _ in 0..inner.chars().count() + 2 {
                 chars.next();
             }
-            if inner.is_empty() { Name::Bad } else { Name::Of(inner) }
+            if inner.is_empty() {
+                Name::Bad
+            } else {
+                Name::Of(inner)
+            }
         }
         Some(special) if is_special(special) => {
             chars.next();
@@ -89,7 +93,11 @@ fn go_name(chars: &mut Peekable<Chars<'_>>) -> Name {
             while let Some(char) = chars.next_if(|char| is_word(*char)) {
                 name.push(char);
             }
-            if name.is_empty() { Name::None } else { Name::Of(name) }
+            if name.is_empty() {
+                Name::None
+            } else {
+                Name::Of(name)
+            }
         }
     }
 }

@@ -1,8 +1,7 @@
 //! What an assertion comes to: sentences about what is not as it should be, none where all is.
 
 use super::go_regex;
-use crate::model::ImageConfig;
-use crate::model::structure::{CommandCheck, ContentCheck, ExistenceCheck, MetadataCheck, Setting};
+use crate::model::structure::{CommandCheck, ContentCheck, ExistenceCheck};
 
 /// Bytes of a text that a sentence quotes.
 const QUOTED_BYTES: usize = 300;
@@ -45,7 +44,10 @@ pub enum EntryKind {
 /// In the order of container-structure-test, all of them.
 pub fn command(check: &CommandCheck, printed: Printed<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
-    let (out, err) = (("the output", printed.stdout), ("the error output", printed.stderr));
+    let (out, err) = (
+        ("the output", printed.stdout),
+        ("the error output", printed.stderr),
+    );
     search(&check.expected_error, true, err, &mut wrong);
     search(&check.excluded_error, false, err, &mut wrong);
     search(&check.expected_output, true, out, &mut wrong);
@@ -73,18 +75,16 @@ fn search(patterns: &[String], expected: bool, (place, text): (&str, &str), wron
         match go_regex::compile(pattern) {
             Err(why) => wrong.push(bad_pattern(pattern, &why)),
             Ok(regex) if regex.is_match(text) == expected => {}
-            Ok(_) if expected => wrong.push(format!(
-                "`{}` is not in {place}: {}",
-                quoted(pattern),
-                seen(text)
-            )),
+            Ok(_) if expected => {
+                wrong.push(format!("`{}` is not in {place}: {}", quoted(pattern), seen(text)));
+            }
             Ok(_) => wrong.push(format!("`{}` is in {place}", quoted(pattern))),
         }
     }
 }
 
 /// A pattern that does not compile finds nothing, and excludes nothing either.
-fn bad_pattern(pattern: &str, why: &str) -> String {
+pub(super) fn bad_pattern(pattern: &str, why: &str) -> String {
     format!("`{}` is no regular expression: {why}", quoted(pattern))
 }
 
@@ -174,104 +174,8 @@ pub fn license(path: &str, text: Option<&str>) -> Vec<String> {
         .collect()
 }
 
-/// What the configuration says.
-pub fn metadata(check: &MetadataCheck, config: &ImageConfig) -> Vec<String> {
-    let mut wrong = Vec::new();
-    for setting in &check.env {
-        let value = config.variable(&setting.key);
-        wrong.extend(differs("the variable", setting, value));
-    }
-    for name in &check.unbound_env {
-        if config.variable(name).is_some() {
-            wrong.push(format!("the variable {} is set", quoted(name)));
-        }
-    }
-    for setting in &check.labels {
-        let value = config.labels.get(&setting.key).map(String::as_str);
-        wrong.extend(differs("the label", setting, value));
-    }
-    let lists = [
-        ("the command", &check.cmd, &config.cmd),
-        ("the entrypoint", &check.entrypoint, &config.entrypoint),
-    ];
-    for (what, expected, is) in lists {
-        if let Some(expected) = expected
-            && expected != is
-        {
-            wrong.push(format!(
-                "{what} is {}, and {} was expected",
-                quoted(&format!("{is:?}")),
-                quoted(&format!("{expected:?}"))
-            ));
-        }
-    }
-    // By its number alone, as container-structure-test has it.
-    let exposes = |port: &String| {
-        config
-            .exposed_ports
-            .iter()
-            .any(|exposed| exposed.split('/').next() == Some(port))
-    };
-    let is_volume = |path: &String| config.volumes.contains(path);
-    wrong.extend(listed(&check.exposed_ports, exposes, "the port", "is not exposed"));
-    let is_hidden = |port: &String| !exposes(port);
-    wrong.extend(listed(&check.unexposed_ports, is_hidden, "the port", "is exposed"));
-    wrong.extend(listed(&check.volumes, is_volume, "the path", "is no volume"));
-    let is_none = |path: &String| !is_volume(path);
-    wrong.extend(listed(&check.unmounted_volumes, is_none, "the path", "is a volume"));
-    let texts = [
-        ("the working directory", &check.working_dir, &config.working_dir),
-        ("the user", &check.user, &config.user),
-    ];
-    for (what, expected, is) in texts {
-        if !expected.is_empty() && expected != is {
-            wrong.push(format!(
-                "{what} is `{}`, and `{}` was expected",
-                quoted(is),
-                quoted(expected)
-            ));
-        }
-    }
-    wrong
-}
-
-fn listed(names: &[String], is_good: impl Fn(&String) -> bool, what: &str, otherwise: &str) -> Vec<String> {
-    names
-        .iter()
-        .filter(|name| !is_good(name))
-        .map(|name| format!("{what} {} {otherwise}", quoted(name)))
-        .collect()
-}
-
-fn differs(what: &str, setting: &Setting, value: Option<&str>) -> Option<String> {
-    let Setting { key, value: expected, is_regex } = setting;
-    let key = quoted(key);
-    let Some(value) = value else {
-        return Some(format!("{what} {key} is not set"));
-    };
-    if !is_regex {
-        return (value != expected).then(|| {
-            format!(
-                "{what} {key} is `{}`, and `{}` was expected",
-                quoted(value),
-                quoted(expected)
-            )
-        });
-    }
-    match go_regex::compile(expected) {
-        Err(why) => Some(bad_pattern(expected, &why)),
-        Ok(regex) => (!regex.is_match(value)).then(|| {
-            format!(
-                "{what} {key} is `{}`, in which `{}` is not found",
-                quoted(value),
-                quoted(expected)
-            )
-        }),
-    }
-}
-
 /// A stranger's text within a sentence.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     if text.len() <= QUOTED_BYTES {
         return text.to_owned();
     }
@@ -302,7 +206,12 @@ mod tests {
             (EntryKind::File, 0o6711, "ugrwx--x--x"),
             (EntryKind::File, 0, "----------"),
         ] {
-            let entry = Entry { kind, mode: bits, uid: 0, gid: 0 };
+            let entry = Entry {
+                kind,
+                mode: bits,
+                uid: 0,
+                gid: 0,
+            };
             assert_eq!(mode(&entry), text);
         }
     }

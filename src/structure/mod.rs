@@ -5,7 +5,9 @@
 pub mod expand;
 pub mod go_regex;
 mod judge;
+mod metadata;
 mod text;
 
-pub use judge::{Entry, EntryKind, Printed, command, content, existence, license, metadata, mode};
+pub use judge::{Entry, EntryKind, Printed, command, content, existence, license, mode};
+pub use metadata::metadata;
 pub use text::text;

@@ -14,7 +14,11 @@ pub fn text(file: &str, judged: &[Judged], counts: Counts) -> String {
     let title = format!(" Test file: {file} ");
     let _ = writeln!(text, "{title:=^60}");
     for assertion in judged {
-        let verdict = if assertion.errors.is_empty() { "PASS" } else { "FAIL" };
+        let verdict = if assertion.errors.is_empty() {
+            "PASS"
+        } else {
+            "FAIL"
+        };
         let _ = writeln!(text, "=== RUN: {}\n--- {verdict}", assertion.name);
         if !assertion.duration.is_zero() {
             let _ = writeln!(text, "duration: {}", Elapsed(assertion.duration));
@@ -30,7 +34,11 @@ pub fn text(file: &str, judged: &[Judged], counts: Counts) -> String {
             }
         }
     }
-    let verdict = if counts.failed == 0 && counts.passed > 0 { "PASS" } else { "FAIL" };
+    let verdict = if counts.failed == 0 && counts.passed > 0 {
+        "PASS"
+    } else {
+        "FAIL"
+    };
     let _ = write!(
         text,
         "{:=^60}\nPasses:      {}\nFailures:    {}\nTotal tests: {}\n\n{verdict}\n",

@@ -113,6 +113,11 @@ const PARTS: &[Part] = &[
         may_name: &["model"],
     },
     Part {
+        sentence: "`structure/` is pure: it names `model` alone",
+        place: "structure/",
+        may_name: &["model"],
+    },
+    Part {
         sentence: "`hooks/` is pure: it names `model` alone",
         place: "hooks/",
         may_name: &["model"],
@@ -153,9 +158,9 @@ const PARTS: &[Part] = &[
         may_name: &["model"],
     },
     Part {
-        sentence: "`runner/` names `clock`, `config`, `model`, `redact` and `results`",
+        sentence: "`runner/` names `clock`, `config`, `model`, `redact`, `results` and `structure`",
         place: "runner/",
-        may_name: &["clock", "config", "model", "redact", "results"],
+        may_name: &["clock", "config", "model", "redact", "results", "structure"],
     },
     Part {
         sentence: "`store/` names `clock` and `model`",

@@ -260,6 +260,63 @@ async fn a_private_image_is_pulled_with_the_account_that_a_credential_helper_kee
 }
 
 #[tokio::test]
+async fn a_structure_file_is_judged_and_told_as_its_readers_know_it() {
+    let built = Built::new("echo never run");
+    let folder = built.folder.path();
+    let text = "schemaVersion: 2.0.0\ncommandTests:\n  - { name: shell, command: sh, args: [-c, 'echo hi; echo ho >&2'], expectedOutput: ['^hi'] }\nfileExistenceTests:\n  - { name: tests, path: /tests }\n  - { name: nothing, path: /nothere }\n";
+    std::fs::write(folder.join("one.yaml"), text).unwrap();
+    let holds = "schemaVersion: 2.0.0\nmetadataTest: { entrypoint: [/bin/sh, /tests] }\n";
+    std::fs::write(folder.join("two.json"), holds).unwrap();
+    let (code, out, err) = built.test(&["--structure", "./one.yaml"]).await;
+    assert_eq!(code, Some(1), "{out}{err}");
+    for line in [
+        "=== RUN: File Existence Test: nothing",
+        "Error: /nothere is not there",
+        "Passes:      2",
+        "File Existence Test: nothing failed",
+    ] {
+        assert!(out.contains(line), "{line} in {out}{err}");
+    }
+    let args = [
+        "--structure",
+        "one.yaml",
+        "--structure",
+        "two.json",
+        "--json",
+        "--junit",
+        "out.xml",
+    ];
+    let (code, out, err) = built.test(&args).await;
+    assert_eq!(code, Some(1), "{out}{err}");
+    let result: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!([&result["Pass"], &result["Fail"], &result["Total"]], [3, 1, 4]);
+    let first = &result["Results"][0];
+    assert_eq!(first["Name"], "Command Test: shell");
+    assert_eq!((&first["Pass"], &first["Stdout"]), (&true.into(), &"hi\n".into()));
+    assert_eq!(first["Stderr"], "ho\n");
+    assert!(first["Duration"].as_u64().unwrap() > 1_000_000);
+    assert_eq!(result["Results"][2]["Errors"][0], "/nothere is not there");
+    assert_eq!(result["outcome"], "failed");
+    let junit = std::fs::read_to_string(folder.join("out.xml")).unwrap();
+    for text in [
+        "<testsuite name=\"container-structure-test.test\" tests=\"4\"",
+        "failures=\"1\"",
+        "<testcase name=\"Metadata Test\"",
+        "/nothere is not there",
+    ] {
+        assert!(junit.contains(text), "{text} in {junit}");
+    }
+    let (code, _, err) = built.test(&["--structure", "nothere.yaml"]).await;
+    assert_eq!(code, Some(1), "{err}");
+    assert!(
+        err.contains("nothere.yaml: there is no such file in the repository"),
+        "{err}"
+    );
+    let (code, _, err) = built.test(&["--compat"]).await;
+    assert_eq!(code, Some(2), "{err}");
+}
+
+#[tokio::test]
 async fn docker_hubs_tests_run_in_the_folder_that_the_image_was_built_in() {
     let built = Built::new("echo \"a service: $*\"");
     let file = built.folder.path().join("docker-compose.test.yml");

@@ -8,6 +8,7 @@ mod refs;
 mod results;
 mod signatures;
 mod strangers;
+mod structure;
 
 use hubcheck::demo::github::NewCommit;
 use hubcheck::model::CommitSha;

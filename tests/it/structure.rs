@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use hubcheck::config::Config;
-use hubcheck::demo::images::{ImageBuilder, LayerBuilder};
+use hubcheck::demo::images::{ImageBuilder, Layer, LayerBuilder};
 use hubcheck::model::structure::{Judged, Suite};
 use hubcheck::model::{Cause, ImageName, Network, Plan, Profile, StepKind};
 use hubcheck::plan::{self, Chosen, Planned, Said, Sources};
@@ -57,8 +57,8 @@ fn suite(file: &str, text: &str) -> Suite {
     }
 }
 
-/// An image with something of everything.
-fn image() -> ImageBuilder {
+/// Something of everything that can lie in an image.
+fn layer() -> Layer {
     let header = |kind: EntryType, mode: u32, (uid, gid): (u64, u64)| {
         let mut header = Header::new_gnu();
         header.set_entry_type(kind);
@@ -73,9 +73,13 @@ fn image() -> ImageBuilder {
     let mut device = header(EntryType::Char, 0o666, (0, 0));
     device.set_device_major(1).unwrap();
     device.set_device_minor(3).unwrap();
-    let layer = LayerBuilder::default()
+    LayerBuilder::default()
         .file("/etc/app.conf", 0o644, "listen 8080\nname=acme\n")
-        .file("/etc/passwd", 0o644, "root:x:0:0::/:/bin/sh\napp:x:1000:1001::/app:/bin/sh\n")
+        .file(
+            "/etc/passwd",
+            0o644,
+            "root:x:0:0::/:/bin/sh\napp:x:1000:1001::/app:/bin/sh\n",
+        )
         .file("/etc/group", 0o644, "root:x:0:\napp:x:1001:\n")
         .file("/app/run.sh", 0o755, "#!/bin/sh\necho it runs\n")
         .file("/app/owner-only", 0o700, "#!/bin/sh\n")
@@ -87,7 +91,11 @@ fn image() -> ImageBuilder {
         .link("/app/relative", "../etc/app.conf")
         .link("/app/dangling", "/nowhere")
         .link("/app/folder-link", "/etc")
-        .other("/app/secret", header(EntryType::Regular, 0o600, (1000, 1001)), "for the owner")
+        .other(
+            "/app/secret",
+            header(EntryType::Regular, 0o600, (1000, 1001)),
+            "for the owner",
+        )
         .other("/app/pipe", header(EntryType::Fifo, 0o644, (0, 0)), "")
         .other("/app/device", device, "")
         .other("/app/same-as-run.sh", hard, "")
@@ -99,9 +107,14 @@ fn image() -> ImageBuilder {
         .file("/usr/share/doc/two/README", 0o644, "AGPL is only named here")
         .link("/usr/share/doc/two/copyright", "../one/copyright")
         .file("/usr/share/doc/libgnutls30/copyright", 0o644, "not AGPL")
-        .link("/usr/share/doc/linked", "one");
+        .link("/usr/share/doc/linked", "one")
+        .build()
+}
+
+/// An image with something of everything.
+fn image() -> ImageBuilder {
     busybox()
-        .layer(layer.build())
+        .layer(layer())
         .env("PATH", "/usr/bin:/bin")
         .env("HOME_DIR", "/app")
         .env("GREETING", "hello world")
@@ -135,7 +148,15 @@ async fn every_assertion_comes_to_what_its_name_says() {
         let image = bench.pull(image()).await;
         let mut wrong = Vec::new();
         let mut count = 0;
-        for path in files(&["commands.", "global", "compat", "run-options", "existence", "content", "json"]) {
+        for path in files(&[
+            "commands.",
+            "global",
+            "compat",
+            "run-options",
+            "existence",
+            "content",
+            "json",
+        ]) {
             let suite = suite(name(&path), &fs::read_to_string(&path).unwrap());
             let (judged, ..) = judge(&bench, &image, suite, plan_of(&[])).await;
             count += judged.len();
@@ -196,8 +217,10 @@ fn a_dollar_that_stays_is_told_where_it_may_surprise() {
     let notes = |command: &str| planned("a.yaml", &text(command)).notes;
     assert_eq!(
         notes("command: $JAVA_HOME/bin/java"),
-        ["a.yaml, line 3: a `$` in a command stays as it is written; with `compat: true` it is replaced as \
-          container-structure-test does"]
+        [
+            "a.yaml, line 3: a `$` in a command stays as it is written; with `compat: true` it is replaced as \
+          container-structure-test does"
+        ]
     );
     assert_eq!(notes("command: echo, args: [$HOME]").len(), 1);
     assert!(notes("command: /bin/bash, args: [-c, 'echo $HOME']").is_empty());
@@ -268,9 +291,7 @@ async fn the_configuration_is_judged_of_an_image_that_is_not_on_the_engine() {
 async fn an_image_that_a_crash_left_behind_is_reaped_and_nobody_elses_is() {
     on_engine(async |bench| {
         let image = bench.pull(image()).await;
-        let container = bench
-            .leave_container(&image, bench.instance, &bench.owner)
-            .await;
+        let container = bench.leave_container(&image, bench.instance, &bench.owner).await;
         bench.commit(&container).await;
         bench.remove(&container).await;
         assert_eq!(bench.made_images().await, 1);

@@ -81,7 +81,10 @@ impl Tested {
         if assertions.is_empty() {
             return Value::Null;
         }
-        let failed = assertions.iter().filter(|judged| !judged.errors.is_empty()).count();
+        let failed = assertions
+            .iter()
+            .filter(|judged| !judged.errors.is_empty())
+            .count();
         let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let steps = self.steps.iter().filter(|step| !step.assertions.is_empty());
         let total: Duration = steps.map(|step| step.result.duration).sum();

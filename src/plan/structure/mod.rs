@@ -8,8 +8,8 @@ use serde_saphyr::Spanned;
 
 use crate::model::Profile;
 use crate::model::structure::{
-    Assertion, Check, CommandCheck, ContentCheck, ExistenceCheck, LicenseCheck, MetadataCheck, Setting, Suite,
-    Variable,
+    Assertion, Check, CommandCheck, ContentCheck, ExistenceCheck, LicenseCheck, MetadataCheck, Setting,
+    Suite, Variable,
 };
 use schema::{Command, Content, Existence, License, Metadata, Pair, RunOptions, Top, Versioned};
 
@@ -46,7 +46,9 @@ pub(super) fn read(
             ));
         }
         Some(other) => {
-            return Err(format!("{path}: schema {other} is not known: `schemaVersion` is {VERSION}"));
+            return Err(format!(
+                "{path}: schema {other} is not known: `schemaVersion` is {VERSION}"
+            ));
         }
         None => {
             return Err(format!(
@@ -105,15 +107,30 @@ fn assertions(top: &Top, env_is_replaced: bool) -> Vec<Assertion> {
             // Its run options put the runner's environment in the place of the test's.
             check.env.clear();
         }
-        all.push(assertion("Command Test", test.value.name.as_deref(), line(test), check));
+        all.push(assertion(
+            "Command Test",
+            test.value.name.as_deref(),
+            line(test),
+            check,
+        ));
     }
     for test in top.file_content_tests.iter().flatten() {
         let check = content(&test.value);
-        all.push(assertion("File Content Test", test.value.name.as_deref(), line(test), check));
+        all.push(assertion(
+            "File Content Test",
+            test.value.name.as_deref(),
+            line(test),
+            check,
+        ));
     }
     for test in top.file_existence_tests.iter().flatten() {
         let check = existence(&test.value);
-        all.push(assertion("File Existence Test", test.value.name.as_deref(), line(test), check));
+        all.push(assertion(
+            "File Existence Test",
+            test.value.name.as_deref(),
+            line(test),
+            check,
+        ));
     }
     for (number, test) in top.license_tests.iter().flatten().enumerate() {
         let License { debian, files } = &test.value;
@@ -122,13 +139,21 @@ fn assertions(top: &Top, env_is_replaced: bool) -> Vec<Assertion> {
             files: files.clone().unwrap_or_default(),
         });
         let name = format!("License Test #{number}");
-        all.push(Assertion { name, line: line(test), check });
+        all.push(Assertion {
+            name,
+            line: line(test),
+            check,
+        });
     }
     if let Some(test) = &top.metadata_test
         && let Some(check) = metadata(&test.value)
     {
         let name = "Metadata Test".to_owned();
-        all.push(Assertion { name, line: line(test), check });
+        all.push(Assertion {
+            name,
+            line: line(test),
+            check,
+        });
     }
     all
 }
@@ -139,7 +164,9 @@ fn assertion(kind: &str, name: Option<&str>, line: u32, check: Check) -> Asserti
     let (name, check) = match (name, check) {
         (None, _) => (
             kind.to_owned(),
-            Check::Invalid { why: "it has no `name`".to_owned() },
+            Check::Invalid {
+                why: "it has no `name`".to_owned(),
+            },
         ),
         (Some(name), check) => (format!("{kind}: {name}"), check),
     };
@@ -308,7 +335,12 @@ fn run_options(options: &RunOptions) -> Result<(Option<String>, bool), String> {
 
 /// Where container-structure-test would replace a `$NAME` that stays here.
 fn unreplaced(path: &str, assertions: &[Assertion]) -> Option<String> {
-    let is_shell = |command: &str| command.rsplit('/').next().is_some_and(|name| name.ends_with("sh"));
+    let is_shell = |command: &str| {
+        command
+            .rsplit('/')
+            .next()
+            .is_some_and(|name| name.ends_with("sh"))
+    };
     let holds = |assertion: &&Assertion| match &assertion.check {
         Check::Command(check) => {
             check.command.contains('$')

@@ -37,6 +37,7 @@ pub(super) struct Pair {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the names are the file's")]
 pub(super) struct Command {
     pub(super) name: Option<String>,
     pub(super) setup: Option<Vec<Vec<String>>>,

@@ -66,7 +66,9 @@ impl Engine {
             .pause(false)
             .build();
         let made = client.commit_container(options, api::ContainerConfig::default());
-        let made = self.within(ACT, "keeping what a container has become", made).await?;
+        let made = self
+            .within(ACT, "keeping what a container has become", made)
+            .await?;
         Ok(made.id)
     }
 

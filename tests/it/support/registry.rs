@@ -71,6 +71,17 @@ impl Registry {
         self.push_manifest(path, tag, &image.top).await;
     }
 
+    /// Forgets an image's layers, so that it can be read and not be pulled.
+    pub(crate) async fn forget_layers(&self, path: &str, image: &Image) {
+        for blob in &image.blobs {
+            if blob.media_type.contains("layer") {
+                let url = format!("http://{}/v2/{path}/blobs/{}", self.address, blob.digest);
+                let answer = self.request(Method::DELETE, &url).send().await.unwrap();
+                assert_eq!(answer.status(), 202);
+            }
+        }
+    }
+
     async fn push_manifest(&self, path: &str, reference: &str, manifest: &Content) {
         let url = format!("http://{}/v2/{path}/manifests/{reference}", self.address);
         let request = self
