@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hubcheck::model::{
-    Binding, Cause, Claim, CommitSha, Counts, Digest, Evidence, FailedTest, Fate, ImageName, InstallationId,
-    JudgedClaim, Limits, Network, Outcome, Place, Plan, Platform, Profile, Repo, RepoId, RunId, Source,
-    SourcePlace, Step, StepKind, StepResult, Tag, TestResults, Verdict, Visibility,
+    Binding, Cause, Claim, CommitSha, Counts, Digest, Evidence, FailedTest, Fate, ImageFacts, ImageName,
+    InstallationId, JudgedClaim, Limits, Network, Outcome, Place, Plan, Platform, Profile, Repo, RepoId,
+    RunId, Source, SourcePlace, Step, StepKind, StepResult, Tag, TestResults, Verdict, Visibility,
 };
-use hubcheck::report::{Log, Sibling, Standing, Story, check_state, plain_text, shortened, status_state};
+use hubcheck::report::{
+    Log, Previous, Sibling, Standing, Story, check_state, plain_text, shortened, status_state,
+};
 
 use super::{assert_sentence, text, text_line};
 
@@ -125,6 +127,7 @@ fn told(words: &Words, standing: Standing<'_>) {
         Digest::of(b"the other one"),
         Verdict::without_steps(Outcome::Failed, words.title.clone()),
     );
+    let before = Verdict::of_steps(Vec::new());
     let story = Story {
         notes: std::slice::from_ref(&words.claim),
         mend: None,
@@ -145,6 +148,18 @@ fn told(words: &Words, standing: Standing<'_>) {
             tags: &tags,
             verdict: Some(&worse),
         }],
+        facts: Some(&ImageFacts::default()),
+        previous: Some(Previous {
+            page_url: SIBLING,
+            digest: &other,
+            verdict: &before,
+            image: Some(&ImageFacts {
+                user: words.title.clone(),
+                cmd: vec![words.claim.clone(), words.log.clone()],
+                ports: vec![words.step.clone()],
+                ..ImageFacts::default()
+            }),
+        }),
         log: Log::Tail(&words.log),
         started_at_ms: 1_000,
         attempt: 1,

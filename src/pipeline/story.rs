@@ -3,8 +3,8 @@
 use super::Pipeline;
 use super::worker::JobError;
 use crate::access::log_is_shown;
-use crate::model::{CheckState, RunId, StatusState, Tag};
-use crate::report::{Log, Sibling, Standing, Story, check_state, mend, status_state};
+use crate::model::{CheckState, RunId, StatusState, Tag, Verdict};
+use crate::report::{Log, Previous, Sibling, Standing, Story, check_state, mend, status_state};
 use crate::store::{Run, Stage};
 
 /// A run, with what stands beside it in other tables.
@@ -13,6 +13,13 @@ pub(super) struct Told {
     tags: Vec<Tag>,
     log_tail: Tail,
     siblings: Vec<Other>,
+    previous: Option<Before>,
+}
+
+/// The run of the digest that the tag meant before.
+struct Before {
+    run: Run,
+    page_url: String,
 }
 
 /// The run of another digest of the image on the commit.
@@ -65,11 +72,22 @@ impl Pipeline {
                 }
             }
         };
+        let is_judged = |verdict: &Verdict| verdict.outcome.is_judgement();
+        let previous = if run.verdict.as_ref().is_some_and(is_judged) {
+            self.store().previous_of(&run).await?
+        } else {
+            None
+        };
+        let previous = previous.map(|before| Before {
+            page_url: self.parts.links.sibling(&run, before.id),
+            run: before,
+        });
         Ok(Told {
             run,
             tags,
             log_tail,
             siblings,
+            previous,
         })
     }
 
@@ -113,6 +131,16 @@ impl Pipeline {
                 verdict: other.run.verdict.as_ref(),
             })
             .collect();
+        // What a private image holds is not told where everybody reads it.
+        let facts = run.facts.as_ref().filter(|_| log_is_shown(run));
+        let previous = told.previous.as_ref().and_then(|before| {
+            Some(Previous {
+                page_url: &before.page_url,
+                digest: &before.run.digest,
+                verdict: before.run.verdict.as_ref()?,
+                image: before.run.facts.as_ref().filter(|_| log_is_shown(&before.run)),
+            })
+        });
         let mend = mend(&run.image, run.source.evidence, &run.policy);
         state(&Story {
             run: run.id,
@@ -129,6 +157,8 @@ impl Pipeline {
             plan: Some(&run.plan),
             standing,
             siblings: &siblings,
+            facts,
+            previous,
             log: match &told.log_tail {
                 Tail::None => Log::Empty,
                 Tail::Shown(tail) => Log::Tail(tail),

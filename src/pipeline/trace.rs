@@ -10,8 +10,8 @@ use super::worker::JobError;
 use crate::clock::UnixMillis;
 use crate::github::{Content, Standing};
 use crate::model::{
-    Binding, Claim, CommitSha, Digest, Evidence, Fate, ImageName, JudgedClaim, Platform, Policy, Repo,
-    Source, Tag, Visibility,
+    Binding, Claim, CommitSha, Digest, Evidence, Fate, ImageFacts, ImageName, JudgedClaim, Platform, Policy,
+    Repo, Source, Tag, Visibility,
 };
 use crate::plan::{self, Declaration, File, Needed, Planned, Said, Sources, Variables};
 use crate::registry::{Access, ImageDetails, NotRunnable};
@@ -303,7 +303,13 @@ impl Pipeline {
         let settled = conflict
             .map(|why| policy.unsure(why))
             .or_else(|| policy.blocked_verdict());
+        let facts = (unread.is_none()).then(|| {
+            ImageFacts::new(details.size_bytes, &details.layers, &details.config, |text| {
+                hidden.text(text)
+            })
+        });
         Ok(NewRun {
+            facts,
             source: Source {
                 repo: repo.clone(),
                 commit: found.commit,

@@ -38,6 +38,8 @@ pub struct ImageDetails {
     pub unfit: Option<NotRunnable>,
     /// Bytes to pull: configuration and layers as they are stored.
     pub size_bytes: u64,
+    /// Its layers, the lowest first.
+    pub layers: Vec<Digest>,
 }
 
 impl ImageDetails {
@@ -56,6 +58,7 @@ impl ImageDetails {
             provenance: None,
             unfit: None,
             size_bytes: 0,
+            layers: Vec::new(),
         }
     }
 }
@@ -105,6 +108,7 @@ pub(super) struct Manifest {
     pub(super) config_size: u64,
     pub(super) annotations: BTreeMap<String, String>,
     pub(super) size_bytes: u64,
+    pub(super) layers: Vec<Digest>,
 }
 
 /// The platform's manifest in an index.
@@ -193,6 +197,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Document, Problem> {
                 config_size: config.size,
                 annotations,
                 size_bytes: sizes.fold(config.size, u64::saturating_add),
+                layers: layers
+                    .iter()
+                    .filter_map(|layer| layer.digest.parse().ok())
+                    .collect(),
             }))
         }
         // An OCI artifact manifest, as it was for a while.

@@ -94,6 +94,7 @@ impl Reader {
             provenance: None,
             unfit: None,
             size_bytes: manifest.size_bytes,
+            layers: manifest.layers,
         })
     }
 

@@ -3,6 +3,7 @@
 //! Everything that comes from an image or its log is a stranger's text, and stands in code only.
 
 mod annotations;
+mod changes;
 mod limited;
 mod log;
 mod markdown;
@@ -13,6 +14,7 @@ mod summary;
 mod text;
 mod words;
 
+pub use changes::Previous;
 pub use limited::{limited_bytes, limited_chars};
 pub use markdown::plain as plain_text;
 pub use mend::{Mend, mend};

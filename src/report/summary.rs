@@ -7,6 +7,7 @@ use crate::model::{
     Bytes, Cause, Elapsed, FailedTest, JudgedClaim, Limits, Plan, SourcePlace, StepResult, Tag, Verdict,
 };
 
+use super::changes::{TestChanges, of_image};
 use super::limited::limited_bytes;
 use super::log::{LAST_LINES, last_lines_block};
 use super::markdown::{code_block, code_cell, code_span, prose};
@@ -49,9 +50,18 @@ pub(super) fn write(story: &Story<'_>) -> String {
     };
     let notes = fitting(notes(story.notes));
     let siblings = fitting(siblings(story.siblings));
-    let failure = fitting(verdict.and_then(first_failure));
+    let compared = story
+        .previous
+        .zip(verdict)
+        .and_then(|(previous, now)| TestChanges::between(previous.verdict, now));
+    let news = |step: &str, test: &str| {
+        let compared = compared.as_ref();
+        compared.is_some_and(|changes| changes.newly_failing.contains(&(step, test)))
+    };
+    let failure = fitting(verdict.and_then(|verdict| first_failure(verdict, &news)));
     let command = fitting(verdict.and_then(|verdict| reproduce(story, verdict)));
-    let further = fitting(verdict.and_then(further_failures));
+    let further = fitting(verdict.and_then(|verdict| further_failures(verdict, &news)));
+    let changes = fitting(verdict.and_then(|_| changes(story, compared.as_ref())));
     let problems = fitting(verdict.and_then(report_problems));
     let steps = fitting(story.plan.map(|plan| steps(plan, verdict)));
     let claims = fitting(claims(story.claims));
@@ -61,7 +71,8 @@ pub(super) fn write(story: &Story<'_>) -> String {
         None => String::new(),
     };
     [
-        headline, notes, facts, siblings, steps, failure, further, problems, log, command, claims, mend,
+        headline, notes, facts, siblings, steps, failure, further, problems, changes, log, command, claims,
+        mend,
     ]
     .concat()
 }
@@ -240,15 +251,42 @@ fn result_of(result: &StepResult) -> String {
     }
 }
 
-/// The step or the test that failed first, and why.
-fn first_failure(verdict: &Verdict) -> Option<String> {
+/// What became of the tests and of the image since the tag's digest before.
+fn changes(story: &Story<'_>, compared: Option<&TestChanges<'_>>) -> Option<String> {
+    let previous = story.previous?;
+    let digest = code_span(&format!("sha256:{}", previous.digest.short()));
+    let words = compared.map(|changes| format!(": {}", changes.in_words()));
+    let mut section = format!(
+        "**Since [{digest}]({})**{}\n\n",
+        previous.page_url,
+        words.unwrap_or_default()
+    );
+    let images = previous.image.zip(story.facts);
+    for change in images.map_or_else(Vec::new, |(before, now)| of_image(before, now)) {
+        let names: Vec<String> = change
+            .names
+            .iter()
+            .map(|name| match name.as_str() {
+                "" => "none".to_owned(),
+                name => code_span(&limited_bytes(name, MAX_TEXT)),
+            })
+            .collect();
+        let between = if change.is_move { " → " } else { ", " };
+        section.extend(["- ", &change.what, " ", &names.join(between), "\n"]);
+    }
+    Some(section + "\n")
+}
+
+/// The step or the test that failed first, and why. `is_new`: did it not fail before?
+fn first_failure(verdict: &Verdict, is_new: &impl Fn(&str, &str) -> bool) -> Option<String> {
     let step = verdict.steps.iter().find(|step| step.cause != Cause::Passed)?;
     let Some(test) = step.tests.failures.first() else {
         let name = code_span(&limited_bytes(&step.name, MAX_TEXT));
         let cause = bounded_prose(&step.cause.to_string());
         return Some(format!("**First failure**: {name}: {cause}\n\n"));
     };
-    let mut section = format!("**First failure**: {}\n\n", failed_test(test));
+    let news = is_new(&step.name, &test.name);
+    let mut section = format!("**First failure**: {}\n\n", failed_test(test, news));
     let detail = beginning(&test.detail);
     if !detail.trim().is_empty() {
         section.extend([code_block(detail, "text").as_str(), "\n"]);
@@ -257,11 +295,16 @@ fn first_failure(verdict: &Verdict) -> Option<String> {
 }
 
 /// The tests that failed after the first one.
-fn further_failures(verdict: &Verdict) -> Option<String> {
-    let failed = || verdict.steps.iter().flat_map(|step| &step.tests.failures);
+fn further_failures(verdict: &Verdict, is_new: &impl Fn(&str, &str) -> bool) -> Option<String> {
+    let failed = verdict.steps.iter().flat_map(|step| {
+        let tests = step.tests.failures.iter();
+        tests.map(|test| (test, is_new(&step.name, &test.name)))
+    });
     let total: u64 = verdict.steps.iter().map(|step| step.tests.counts.failed).sum();
-    let listed = failed().skip(1).take(MAX_ROWS);
-    let mut lines: Vec<String> = listed.map(|test| format!("- {}\n", failed_test(test))).collect();
+    let listed = failed.skip(1).take(MAX_ROWS);
+    let mut lines: Vec<String> = listed
+        .map(|(test, is_new)| format!("- {}\n", failed_test(test, is_new)))
+        .collect();
     if lines.is_empty() {
         return None;
     }
@@ -273,8 +316,11 @@ fn further_failures(verdict: &Verdict) -> Option<String> {
 }
 
 /// A test by name, why it failed, and where.
-fn failed_test(test: &FailedTest) -> String {
+fn failed_test(test: &FailedTest, is_new: bool) -> String {
     let mut line = code_span(&limited_bytes(&test.name, MAX_TEXT));
+    if is_new {
+        line.push_str(" (newly failing)");
+    }
     if !test.message.is_empty() {
         line.extend([": ", &bounded_prose(&test.message)]);
     }

@@ -2,11 +2,12 @@
 //! table of verdicts becomes GitHub's words.
 
 use crate::model::{
-    CheckState, Conclusion, Digest, ImageName, JudgedClaim, Outcome, Plan, Platform, Progress, RunId, Source,
-    StatusState, StatusValue, Tag, Verdict,
+    CheckState, Conclusion, Digest, ImageFacts, ImageName, JudgedClaim, Outcome, Plan, Platform, Progress,
+    RunId, Source, StatusState, StatusValue, Tag, Verdict,
 };
 
 use super::annotations::annotations;
+use super::changes::Previous;
 use super::limited::{limited_bytes, limited_chars};
 use super::markdown::one_line;
 use super::mend::Mend;
@@ -50,6 +51,10 @@ pub struct Story<'a> {
     pub standing: Standing<'a>,
     /// Other digests of the image on the commit, where no other took their place.
     pub siblings: &'a [Sibling<'a>],
+    /// The image that was tested, where it may be shown.
+    pub facts: Option<&'a ImageFacts>,
+    /// The digest that its tag meant before.
+    pub previous: Option<Previous<'a>>,
     /// What the steps printed.
     pub log: Log<'a>,
     /// Unix milliseconds.

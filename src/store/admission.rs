@@ -10,8 +10,8 @@ use super::stages::run_id;
 use super::{Store, StoreError};
 use crate::clock::UnixMillis;
 use crate::model::{
-    Digest, ImageName, JudgedClaim, Outcome, Plan, Platform, Policy, PushId, RunId, Source, Tag, Verdict,
-    Visibility,
+    Digest, ImageFacts, ImageName, JudgedClaim, Outcome, Plan, Platform, Policy, PushId, RunId, Source, Tag,
+    Verdict, Visibility,
 };
 
 /// What is known once a push has led to a commit.
@@ -37,6 +37,8 @@ pub struct NewRun {
     pub policy: Policy,
     /// Its status' context at GitHub.
     pub context: String,
+    /// What the next digest of the tag is compared with.
+    pub facts: Option<ImageFacts>,
     /// The tag that was pushed.
     pub tag: Tag,
     /// When the registry was asked what the tag means.
@@ -208,9 +210,11 @@ impl Store {
         let run = RunId::new();
         tx.execute(
             "INSERT INTO runs (id, repo_id, image, digest, platform, commit_sha, plan_fingerprint, attempt,
-                image_private, evidence, binding, claims, plan, policy, context, pushed, stage, delivery_id, created_at)
-             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 'queued', delivery_id, $17
-             FROM pushes WHERE id = $18",
+                image_private, evidence, binding, claims, plan, policy, context, pushed, image_facts, stage, delivery_id,
+                created_at)
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 'queued', delivery_id,
+                $18
+             FROM pushes WHERE id = $19",
             args![
                 run.to_string(),
                 new.source.repo.id.0,
@@ -228,6 +232,7 @@ impl Store {
                 json(&new.policy),
                 new.context.as_str(),
                 new.pushed.as_str(),
+                new.facts.as_ref().map(json),
                 self.clock.now(),
                 push.to_string()
             ],

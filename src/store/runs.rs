@@ -9,9 +9,12 @@ use super::record::{Json, LAST_ID, Maybe};
 use super::{Store, StoreError};
 use crate::clock::UnixMillis;
 use crate::model::{
-    Binding, CommitSha, DeliveryId, Digest, Evidence, ImageName, InstallationId, JudgedClaim, Plan, Platform,
-    Policy, Repo, RepoId, RepoName, RunId, Source, Tag, Verdict, Visibility,
+    Binding, CommitSha, DeliveryId, Digest, Evidence, ImageFacts, ImageName, InstallationId, JudgedClaim,
+    Plan, Platform, Policy, Repo, RepoId, RepoName, RunId, Source, Tag, Verdict, Visibility,
 };
+
+/// Runs of an image among which the one before is looked for.
+const LOOKED_BACK: i64 = 200;
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +63,8 @@ pub struct Run {
     pub plan: Plan,
     /// How it is judged and told.
     pub policy: Policy,
+    /// What the next digest of the tag is compared with.
+    pub facts: Option<ImageFacts>,
     /// Its status' context at GitHub: `hubcheck/acme/app`.
     pub context: String,
     /// How far it is.
@@ -155,6 +160,8 @@ struct Row {
     plan: Json<Plan>,
     #[sqlx(try_from = "String")]
     policy: Json<Policy>,
+    #[sqlx(try_from = "Option<String>")]
+    image_facts: Maybe<Json<ImageFacts>>,
     context: String,
     stage: String,
     #[sqlx(try_from = "Option<String>")]
@@ -210,6 +217,7 @@ impl Row {
             claims: self.claims.0,
             plan: self.plan.0,
             policy: self.policy.0,
+            facts: self.image_facts.0.map(|facts| facts.0),
             context: self.context,
             stage,
             verdict: self.verdict.0.map(|verdict| verdict.0),
@@ -231,7 +239,7 @@ macro_rules! select_run {
         concat!(
             "SELECT r.id, r.repo_id, p.name AS repo_name, p.private AS repo_private, p.default_branch,
                 p.installation_id, r.commit_sha, r.evidence, r.binding, r.image, r.image_private, r.digest,
-                r.pushed, r.platform, r.attempt, r.claims, r.plan, r.policy, r.context, r.stage, r.verdict, r.tests,
+                r.pushed, r.image_facts, r.platform, r.attempt, r.claims, r.plan, r.policy, r.context, r.stage, r.verdict, r.tests,
                 r.trouble, r.trouble_since,
                 r.superseded_by, r.delivery_id AS delivery, r.created_at, r.started_at, r.finished_at
              FROM runs AS r JOIN repos AS p ON p.id = r.repo_id ",
@@ -303,6 +311,44 @@ impl Store {
             }
         }
         Ok(newest.into_values().collect())
+    }
+
+    /// The last judged run before this one that tested another digest of the image under one of this one's tags. Looks
+    /// back over [`LOOKED_BACK`] runs.
+    pub async fn previous_of(&self, run: &Run) -> Result<Option<Run>, StoreError> {
+        let sql = select_run!(
+            "WHERE r.id IN (
+                SELECT recent.id FROM (
+                    SELECT id FROM runs WHERE repo_id = $1 AND image = $2 AND platform = $3 AND id < $4
+                    ORDER BY id DESC LIMIT $5
+                ) AS recent
+                JOIN run_tags AS theirs ON theirs.run_id = recent.id
+                JOIN run_tags AS ours ON ours.run_id = $4 AND ours.tag = theirs.tag
+             ) AND r.stage = 'finished' AND r.digest <> $6 AND r.context = $7
+             ORDER BY r.id DESC LIMIT 5"
+        );
+        let rows: Vec<Row> = self
+            .db
+            .rows(
+                sql,
+                args![
+                    run.source.repo.id.0,
+                    run.image.to_string(),
+                    run.platform.to_string(),
+                    run.id.to_string(),
+                    LOOKED_BACK,
+                    run.digest.as_str(),
+                    run.context.as_str()
+                ],
+            )
+            .await?;
+        let runs: Result<Vec<Run>, StoreError> = rows.into_iter().map(Row::into_run).collect();
+        let is_judged = |run: &Run| {
+            run.verdict
+                .as_ref()
+                .is_some_and(|verdict| verdict.outcome.is_judgement())
+        };
+        Ok(runs?.into_iter().find(is_judged))
     }
 
     /// The tags under which a run's digest was seen, oldest first.

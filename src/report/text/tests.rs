@@ -76,6 +76,8 @@ impl Scene {
             plan: Some(&self.plan),
             standing,
             siblings: &[],
+            facts: None,
+            previous: None,
             log: Log::Tail("1 of 2 passed\n@octocat broke it\n"),
             started_at_ms: 1_000,
             attempt: 1,

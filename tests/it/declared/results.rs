@@ -5,7 +5,7 @@ use hubcheck::model::CommitSha;
 use reqwest::Method;
 
 use super::declaring;
-use crate::support::house::{House, labelled};
+use crate::support::house::{House, labelled, plain};
 
 const REPORTS: &str = "{ tests: [{ run: test, reports: [\"/reports/*.xml\"] }] }";
 
@@ -57,6 +57,62 @@ async fn the_one_failing_test_is_the_title_and_stands_beside_its_line() {
     assert_eq!(annotation["title"], "tests.test_api › test_login");
     assert_eq!(annotation["message"], "assert 500 == 200");
     house.close().await;
+}
+
+#[tokio::test]
+async fn what_changed_since_the_tags_digest_before_is_told() {
+    let house = declaring(REPORTS).await;
+    let (first, second) = (commit(&house), commit_beside(&house));
+    let cases = |names: &[&str]| names.iter().map(|name| failing(name, 1)).collect::<String>();
+    let image = |commit: &CommitSha, names: &[&str]| {
+        plain(&writing(&cases(names), 1)).label("org.opencontainers.image.revision", commit.as_str())
+    };
+    let before = image(&first, &["old", "stays"])
+        .env("OLD_NAME", "a-secret-value")
+        .build();
+    house.push("v1", &before).await;
+    let shown = house.shown(&first, 1).await;
+    assert!(!shown.summary().contains("Since"), "{}", shown.summary());
+    // Another tag's digests are not what this one is compared with.
+    let now = image(&second, &["stays", "new_1", "new_2"])
+        .env("NEW_NAME", "a-secret-value")
+        .working_dir("/tmp")
+        .exposed_ports(&["8080/tcp"])
+        .file("/more", 0o644, vec![7; 5000])
+        .build();
+    house.push("v1", &now).await;
+    let shown = house.shown(&second, 1).await;
+    let summary = shown.summary();
+    for text in [
+        ": 2 newly failing, 1 fixed\n",
+        "`tests.test_api › new_1` (newly failing): ",
+        "- size: ",
+        "- working directory: none → `/tmp`",
+        "- new variables: `NEW_NAME`",
+        "- gone variables: `OLD_NAME`",
+        "- new ports: `8080/tcp`",
+        "- layers: ",
+    ] {
+        assert!(summary.contains(text), "{text} in {summary}");
+    }
+    assert!(
+        !summary.contains("a-secret-value") && !summary.contains("stays` (newly"),
+        "{summary}"
+    );
+    assert!(
+        summary.contains(&format!("sha256:{}", before.digest().short())),
+        "{summary}"
+    );
+    house.close().await;
+}
+
+/// Another commit, on a branch of its own.
+fn commit_beside(house: &House) -> CommitSha {
+    let new = NewCommit {
+        message: "something else",
+        ..NewCommit::default()
+    };
+    house.github.make_commit(&house.repo, &new).unwrap()
 }
 
 #[tokio::test]

@@ -230,6 +230,7 @@ pub(crate) fn new_run(tag: &str, digit: char, seen_at: i64) -> NewRun {
         context: "acme/app".to_owned(),
         tag: tag.parse().unwrap(),
         seen_at,
+        facts: None,
         settled: None,
     }
 }
