@@ -107,6 +107,15 @@ struct Words {
     log: String,
 }
 
+fn facts(words: &Words) -> ImageFacts {
+    ImageFacts {
+        user: words.title.clone(),
+        cmd: vec![words.claim.clone(), words.log.clone()],
+        ports: vec![words.step.clone()],
+        ..ImageFacts::default()
+    }
+}
+
 fn told(words: &Words, standing: Standing<'_>) {
     let (image, digest, platform): (ImageName, _, Platform) = (
         "acme/app".parse().unwrap(),
@@ -153,12 +162,7 @@ fn told(words: &Words, standing: Standing<'_>) {
             page_url: SIBLING,
             digest: &other,
             verdict: &before,
-            image: Some(&ImageFacts {
-                user: words.title.clone(),
-                cmd: vec![words.claim.clone(), words.log.clone()],
-                ports: vec![words.step.clone()],
-                ..ImageFacts::default()
-            }),
+            image: Some(&facts(words)),
         }),
         log: Log::Tail(&words.log),
         started_at_ms: 1_000,

@@ -47,4 +47,4 @@ pub use repo::{InstallationId, InvalidRepoName, Repo, RepoId, RepoName, Visibili
 pub use report::{Annotation, CheckState, Conclusion, Progress, StatusState, StatusValue};
 pub use results::{Counts, FailedTest, Remark, RemarkLevel, SourcePlace, TestResults};
 pub(crate) use verdict::{Bytes, Elapsed};
-pub use verdict::{Cause, Outcome, StepResult, Verdict};
+pub use verdict::{Cause, Lacked, Outcome, StepResult, Verdict};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::id::RunId;
+use super::plan::Profile;
 use super::results::{Counts, TestResults};
 
 /// The row of the table of verdicts that a run ended in.
@@ -48,6 +49,32 @@ impl Outcome {
     }
 }
 
+/// What a profile keeps from a container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lacked {
+    /// A capability, without `CAP_`.
+    Capability(String),
+    /// A root file system that can be written to.
+    WritableRoot,
+    /// Rights that a program takes on by its file's owner.
+    NewPrivileges,
+}
+
+impl Lacked {
+    fn in_words(&self, profile: &str) -> String {
+        match self {
+            Self::Capability(name) => format!("needs CAP_{name}, which profile {profile} drops"),
+            Self::WritableRoot => {
+                format!("needs to write to its file system, which profile {profile} makes read-only")
+            }
+            Self::NewPrivileges => {
+                format!("needs new privileges (sudo, setuid), which profile {profile} withholds")
+            }
+        }
+    }
+}
+
 /// Why a step ended as it did: a cause that a person can act on, not a code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "cause")]
@@ -70,6 +97,15 @@ pub enum Cause {
     NeedsNetwork {
         /// Not zero.
         code: i64,
+    },
+    /// The tests failed, and their output says that they wanted what the profile keeps from them.
+    HeldBack {
+        /// Not zero.
+        code: i64,
+        /// The profile.
+        profile: Profile,
+        /// What they lacked.
+        lacked: Lacked,
     },
     /// The kernel killed the step at its memory limit.
     OutOfMemory {
@@ -151,6 +187,7 @@ impl Cause {
             Self::TestsFailed { .. }
             | Self::ExitCode { .. }
             | Self::NeedsNetwork { .. }
+            | Self::HeldBack { .. }
             | Self::OutOfMemory { .. }
             | Self::DiskFull { .. }
             | Self::TooMuchOutput { .. }
@@ -178,6 +215,11 @@ impl fmt::Display for Cause {
             Self::NeedsNetwork { code } => {
                 write!(f, "exit code {code}: needs the network: set `network: bridge`")
             }
+            Self::HeldBack {
+                code,
+                profile,
+                lacked,
+            } => write!(f, "exit code {code}: {}", lacked.in_words(profile.as_str())),
             Self::OutOfMemory { limit_bytes } => write!(f, "out of memory (limit {})", Bytes(*limit_bytes)),
             Self::TimedOut { after } => write!(f, "timed out after {}", Elapsed(*after)),
             Self::Silent { after } => write!(f, "no output for {}", Elapsed(*after)),

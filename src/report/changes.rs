@@ -99,32 +99,6 @@ fn failing(verdict: &Verdict) -> Option<BTreeSet<Name<'_>>> {
 
 /// What changed in the image: short sentences, none where nothing did. Texts are the images' own.
 pub(super) fn of_image(before: &ImageFacts, now: &ImageFacts) -> Vec<Change> {
-    let mut all = Vec::new();
-    if before.size_bytes != now.size_bytes {
-        let (sign, difference) = if now.size_bytes > before.size_bytes {
-            ('+', now.size_bytes - before.size_bytes)
-        } else {
-            ('−', before.size_bytes - now.size_bytes)
-        };
-        all.push(Change::plain(format!(
-            "size: {} → {} ({sign}{})",
-            Bytes(before.size_bytes),
-            Bytes(now.size_bytes),
-            Bytes(difference)
-        )));
-    }
-    let new = now
-        .layers
-        .iter()
-        .filter(|layer| !before.layers.contains(layer))
-        .count();
-    if before.layers != now.layers {
-        all.push(Change::plain(format!(
-            "layers: {new} of {} are new, there were {}",
-            now.layers.len(),
-            before.layers.len()
-        )));
-    }
     let texts = [
         ("user", before.user.clone(), now.user.clone()),
         (
@@ -139,36 +113,63 @@ pub(super) fn of_image(before: &ImageFacts, now: &ImageFacts) -> Vec<Change> {
         ),
         ("command", before.cmd.join(" "), now.cmd.join(" ")),
     ];
-    for (what, was, is) in texts {
-        if was != is {
-            all.push(Change {
-                what: format!("{what}:"),
-                names: vec![was, is],
-                is_move: true,
-            });
-        }
-    }
+    let moved = texts
+        .into_iter()
+        .filter(|(_, was, is)| was != is)
+        .map(|(what, was, is)| Change {
+            what: format!("{what}:"),
+            names: vec![was, is],
+            is_move: true,
+        });
     let lists = [
         ("variables", &before.variables, &now.variables),
         ("ports", &before.ports, &now.ports),
         ("volumes", &before.volumes, &now.volumes),
     ];
-    for (what, was, is) in lists {
-        let missing = |from: &[String], of: &[String]| -> Vec<String> {
-            let missing = from.iter().filter(|name| !of.contains(name));
-            missing.take(MOST_NAMES).cloned().collect()
-        };
-        for (word, names) in [("new", missing(is, was)), ("gone", missing(was, is))] {
-            if !names.is_empty() {
-                all.push(Change {
-                    what: format!("{word} {what}:"),
-                    names,
-                    is_move: false,
-                });
-            }
-        }
+    let listed = lists
+        .into_iter()
+        .flat_map(|(what, was, is)| [missing("new", what, is, was), missing("gone", what, was, is)]);
+    weight(before, now)
+        .into_iter()
+        .chain(moved)
+        .chain(listed.flatten())
+        .collect()
+}
+
+/// Size and layers.
+fn weight(before: &ImageFacts, now: &ImageFacts) -> Vec<Change> {
+    let mut all = Vec::new();
+    let (was, is) = (before.size_bytes, now.size_bytes);
+    if was != is {
+        let sign = if is > was { '+' } else { '−' };
+        let difference = Bytes(is.abs_diff(was));
+        all.push(Change::plain(format!(
+            "size: {} → {} ({sign}{difference})",
+            Bytes(was),
+            Bytes(is)
+        )));
+    }
+    if before.layers != now.layers {
+        let layers = now.layers.iter();
+        let new = layers.filter(|layer| !before.layers.contains(layer)).count();
+        all.push(Change::plain(format!(
+            "layers: {new} of {} are new, there were {}",
+            now.layers.len(),
+            before.layers.len()
+        )));
     }
     all
+}
+
+/// Names of one list that are not in the other.
+fn missing(word: &str, what: &str, from: &[String], of: &[String]) -> Option<Change> {
+    let names = from.iter().filter(|name| !of.contains(name));
+    let names: Vec<String> = names.take(MOST_NAMES).cloned().collect();
+    (!names.is_empty()).then(|| Change {
+        what: format!("{word} {what}:"),
+        names,
+        is_move: false,
+    })
 }
 
 /// One thing that changed.

@@ -4,9 +4,11 @@
 //! the init process itself prints one line and exits 127. And a program of another platform is handed
 //! to the image's shell by it, which stumbles over the first bytes.
 
+mod held_back;
+
 use super::error::EngineError;
 use super::log::StepLog;
-use crate::model::{Cause, Counts, Limits, Network};
+use crate::model::{Cause, Counts, Limits, Network, Profile};
 
 /// How the init process begins the line with which it gives up.
 const INIT_GAVE_UP: &str = "[FATAL tini (";
@@ -90,6 +92,7 @@ pub(super) struct Given<'a> {
     /// What runs, by the Engine's rules.
     pub(super) words: &'a [String],
     pub(super) network: Network,
+    pub(super) profile: Profile,
     pub(super) limits: &'a Limits,
 }
 
@@ -124,7 +127,9 @@ pub(super) fn of_end(end: End, given: Given<'_>, log: &StepLog) -> Cause {
 pub(super) fn with_tests(cause: Cause, counts: Counts) -> Cause {
     match cause {
         Cause::Passed if counts.failed > 0 => Cause::TestsFailed { counts, code: 0 },
-        Cause::ExitCode { code } if counts.failed > 0 => Cause::TestsFailed { counts, code },
+        Cause::ExitCode { code } | Cause::HeldBack { code, .. } if counts.failed > 0 => {
+            Cause::TestsFailed { counts, code }
+        }
         cause => cause,
     }
 }
@@ -197,7 +202,15 @@ fn of_code(code: i64, given: Given<'_>, log: &StepLog) -> Cause {
     } else if given.network == Network::None && complains(log, NETWORK_WANTED) {
         Cause::NeedsNetwork { code }
     } else {
-        Cause::ExitCode { code }
+        let output = log.end(SEARCHED_BYTES).to_ascii_lowercase();
+        match held_back::lacked(&output, given.profile) {
+            Some(lacked) => Cause::HeldBack {
+                code,
+                profile: given.profile,
+                lacked,
+            },
+            None => Cause::ExitCode { code },
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::cause::{self, End, Exit, Given};
 use super::log::{LogSink, Recorder, StepLog};
-use crate::model::{Cause, Limits, Network};
+use crate::model::{Cause, Limits, Network, Profile};
 
 /// The log of a step that printed these pieces.
 pub fn log_of(pieces: impl IntoIterator<Item = Bytes>) -> StepLog {
@@ -21,6 +21,7 @@ pub fn cause_of(words: &[String], limits: &Limits, code: i64, log: &StepLog) -> 
     let given = Given {
         words,
         network: Network::None,
+        profile: Profile::Compatible,
         limits,
     };
     let exit = Exit {

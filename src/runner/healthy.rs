@@ -48,7 +48,7 @@ impl Runner {
             judged = judge(&self.engine, &id, within) => judged?,
             ended = &mut watched => {
                 let Watched { end, log, .. } = ended?;
-                let given = Given { words: &words, network: task.plan.network, limits: &limits };
+                let given = Given { words: &words, network: task.plan.network, profile: task.plan.profile, limits: &limits };
                 let cause = of_end(cause::of_end(end, given, &log), started.elapsed());
                 return Ok(Ended { duration: started.elapsed(), log, ..Ended::without_container(cause) });
             }

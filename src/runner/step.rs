@@ -203,6 +203,7 @@ impl Runner {
         let given = Given {
             words,
             network: task.plan.network,
+            profile: task.plan.profile,
             limits,
         };
         let duration = started.elapsed();

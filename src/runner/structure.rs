@@ -320,6 +320,7 @@ impl<'t> Court<'t> {
         let given = Given {
             words,
             network: self.task.plan.network,
+            profile: self.task.plan.profile,
             limits: &limits,
         };
         let cause = cause::of_end(end, given, &log);
@@ -386,7 +387,10 @@ fn judged(check: &CommandCheck, code: i64, cause: &Cause, streams: &Streams) -> 
     let mut errors = structure::command(check, printed);
     if !errors.is_empty() {
         // Why it may have ended so.
-        if let Cause::OutOfMemory { .. } | Cause::NeedsNetwork { .. } | Cause::TooManyProcesses { .. } = cause
+        if let Cause::OutOfMemory { .. }
+        | Cause::NeedsNetwork { .. }
+        | Cause::HeldBack { .. }
+        | Cause::TooManyProcesses { .. } = cause
         {
             errors.push(cause.to_string());
         }

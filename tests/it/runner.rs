@@ -1,7 +1,7 @@
 //! Steps on the real Engine: what ends them, and what is said about it.
 
 use hubcheck::demo::images::{ImageBuilder, LayerBuilder};
-use hubcheck::model::{Cause, Network, StepKind};
+use hubcheck::model::{Cause, Network, Profile, StepKind};
 
 use crate::support::engine::{busybox, on_engine, plan, shell};
 
@@ -145,6 +145,41 @@ async fn tests_that_want_a_network_are_told_how_to_get_one() {
             bench.run(&image, &plan).await,
             (Cause::Passed, "eth0\nlo\n".to_owned())
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_profile_keeps_from_tests_is_named() {
+    on_engine(async |bench| {
+        let image = bench.pull(busybox()).await;
+        for (profile, script, cause) in [
+            (
+                Profile::Compatible,
+                "busybox ping -c 1 127.0.0.1",
+                "exit code 1: needs CAP_NET_RAW, which profile compatible drops",
+            ),
+            (
+                Profile::Compatible,
+                "mount -t tmpfs none /tmp",
+                "exit code 1: needs CAP_SYS_ADMIN, which profile compatible drops",
+            ),
+            (
+                Profile::Strict,
+                "touch /made || exit 4",
+                "exit code 4: needs to write to its file system, which profile strict makes read-only",
+            ),
+            (
+                Profile::Strict,
+                "touch /tmp/made && busybox chown 7 /tmp/made",
+                "exit code 1: needs CAP_CHOWN, which profile strict drops",
+            ),
+        ] {
+            let mut plan = shell(script);
+            plan.profile = profile;
+            let (told, log) = bench.run(&image, &plan).await;
+            assert_eq!(told.to_string(), cause, "{script}: {log}");
+        }
     })
     .await;
 }

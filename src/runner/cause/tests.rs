@@ -37,6 +37,7 @@ fn exited(code: i64, command: &str, network: Network, output: &'static str) -> S
     let given = Given {
         words: &words(command),
         network,
+        profile: Profile::Compatible,
         limits: &limits(),
     };
     of_end(end, given, &log(output)).to_string()
@@ -119,6 +120,15 @@ fn who_may_start_no_more_processes_is_told_the_limit() {
 }
 
 #[test]
+fn what_the_profile_drops_is_named() {
+    let output = "PING host\nping: permission denied (are you root?)\n";
+    assert_eq!(
+        exited(1, "/app", Network::None, output),
+        "exit code 1: needs CAP_NET_RAW, which profile compatible drops"
+    );
+}
+
+#[test]
 fn a_step_that_had_the_network_did_not_lack_it() {
     let output = "dial tcp: lookup db: no such host\n";
     assert_eq!(exited(1, "/app", Network::Bridge, output), "exit code 1");
@@ -129,6 +139,7 @@ fn limits_are_named_with_their_size() {
     let given = Given {
         words: &words("/app test"),
         network: Network::None,
+        profile: Profile::Compatible,
         limits: &limits(),
     };
     let oom = |code| {
