@@ -116,14 +116,8 @@ fn facts(words: &Words) -> ImageFacts {
     }
 }
 
-fn told(words: &Words, standing: Standing<'_>) {
-    let (image, digest, platform): (ImageName, _, Platform) = (
-        "acme/app".parse().unwrap(),
-        Digest::of(b""),
-        "linux/amd64".parse().unwrap(),
-    );
-    let (source, plan, tags) = (source(), plan(words), ["v1".parse::<Tag>().unwrap()]);
-    let claims = [JudgedClaim {
+fn claim(words: &Words) -> JudgedClaim {
+    JudgedClaim {
         claim: Claim {
             place: Place::OciLabel,
             source: Some(words.claim.clone()),
@@ -131,7 +125,17 @@ fn told(words: &Words, standing: Standing<'_>) {
             problem: None,
         },
         fate: Fate::Ignored(words.step.clone()),
-    }];
+    }
+}
+
+fn told(words: &Words, standing: Standing<'_>) {
+    let (image, digest, platform): (ImageName, _, Platform) = (
+        "acme/app".parse().unwrap(),
+        Digest::of(b""),
+        "linux/amd64".parse().unwrap(),
+    );
+    let (source, plan, tags) = (source(), plan(words), ["v1".parse::<Tag>().unwrap()]);
+    let claims = [claim(words)];
     let (other, worse) = (
         Digest::of(b"the other one"),
         Verdict::without_steps(Outcome::Failed, words.title.clone()),

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use crate::model::{ImageName, Profile, RepoName};
+use crate::model::{ImageName, Profile, RepoName, is_secret_name};
 
 pub(crate) mod duration;
 mod environment;
@@ -140,12 +140,10 @@ impl ImageBinding {
     }
 
     fn masks(&self, name: &str) -> bool {
-        const SECRET_WORDS: [&str; 5] = ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "KEY"];
-        if let Some(names) = &self.mask {
-            return names.iter().any(|masked| masked == name);
+        match &self.mask {
+            Some(names) => names.iter().any(|masked| masked == name),
+            None => is_secret_name(name),
         }
-        let name = name.to_ascii_uppercase();
-        SECRET_WORDS.iter().any(|word| name.contains(word))
     }
 }
 

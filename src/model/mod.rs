@@ -38,7 +38,7 @@ pub use image::{ImageName, InvalidReference, Tag};
 pub use image_config::ImageConfig;
 pub use image_facts::ImageFacts;
 pub use pattern::{FilePattern, ImagePattern, TagPattern};
-pub use plan::{Limits, Network, Plan, Profile, Step, StepKind};
+pub use plan::{Limits, Network, Plan, Profile, Step, StepKind, is_secret_name};
 pub use platform::Platform;
 pub use policy::{Channels, Policy, WhenUnsure};
 pub use push::{Decision, Ignored, Push};

@@ -70,6 +70,13 @@ pub enum Network {
     Bridge,
 }
 
+/// Does a variable of this name hold a secret, as far as names tell?
+pub fn is_secret_name(name: &str) -> bool {
+    const WORDS: [&str; 5] = ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "KEY"];
+    let name = name.to_ascii_uppercase();
+    WORDS.iter().any(|word| name.contains(word))
+}
+
 /// The ceilings of one step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {

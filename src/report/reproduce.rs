@@ -1,6 +1,8 @@
 //! The command that repeats a step on anybody's machine, with the bounds that were really set.
 
-use crate::model::{Cause, Digest, ImageName, Network, Plan, Platform, Profile, Step, StepKind, Verdict};
+use crate::model::{
+    Cause, Digest, ImageName, Network, Plan, Platform, Profile, Step, StepKind, Verdict, is_secret_name,
+};
 
 /// What a step was run on.
 #[derive(Clone, Copy, Debug)]
@@ -17,34 +19,41 @@ pub struct Subject<'a> {
 /// without steps.
 pub fn reproduce_line(subject: &Subject<'_>, plan: &Plan, verdict: Option<&Verdict>) -> Option<String> {
     let results = || verdict.iter().flat_map(|verdict| &verdict.steps);
-    let failed =
-        |step: &&Step| results().any(|result| result.name == step.name && result.cause != Cause::Passed);
+    let cause_of = |step: &Step| {
+        results()
+            .find(|result| result.name == step.name)
+            .map(|result| &result.cause)
+    };
+    let failed = |step: &&Step| cause_of(step).is_some_and(|cause| *cause != Cause::Passed);
     let step = plan.steps.iter().find(failed).or(plan.steps.first())?;
-    Some(command(subject, plan, step))
+    Some(match cause_of(step) {
+        // Docker knows nothing of what reports say.
+        Some(Cause::TestsFailed { code: 0, .. }) if matches!(step.kind, StepKind::Run { .. }) => {
+            ours(subject, plan, "")
+        }
+        _ => command(subject, plan, step),
+    })
 }
 
-/// The `docker run` line of `step`.
-///
-/// Environment variables are named without their values, which may be secrets: `docker run` takes
-/// them from where it is called.
+/// The line of `step`: one of Docker's where it can say all of it.
 fn command(subject: &Subject<'_>, plan: &Plan, step: &Step) -> String {
     let (args, entrypoint, env) = match &step.kind {
         StepKind::Run {
             args,
             entrypoint,
             env,
-        } => (args.as_slice(), entrypoint, Some(env)),
-        StepKind::Healthy { .. } => (&[][..], &None, None),
+        } => (args.as_slice(), entrypoint, env),
+        StepKind::Healthy { .. } => return ours(subject, plan, ""),
         // What no line of `docker run` can say, hubcheck does.
         StepKind::Compose { project } => {
-            return ours(subject, plan, &format!("--compose {}", quoted(&project.file)));
+            return ours(subject, plan, &format!(" --compose {}", quoted(&project.file)));
         }
         StepKind::Structure { suite } => {
             let compat = if suite.compat { " --compat" } else { "" };
             return ours(
                 subject,
                 plan,
-                &format!("--structure {}{compat}", quoted(&suite.file)),
+                &format!(" --structure {}{compat}", quoted(&suite.file)),
             );
         }
     };
@@ -52,8 +61,13 @@ fn command(subject: &Subject<'_>, plan: &Plan, step: &Step) -> String {
     let mut flag = |name: &str, value: &str| words.extend([name.to_owned(), quoted(value)]);
     flag("--platform", &subject.platform.to_string());
     bounds(plan, &mut flag);
-    for name in env.into_iter().flatten().map(|(name, _)| name) {
-        flag("--env", name);
+    for (name, value) in env {
+        if is_secret_name(name) {
+            // Docker takes it from where it is called.
+            flag("--env", name);
+        } else {
+            flag("--env", &format!("{name}={value}"));
+        }
     }
     // The command line takes one word for an entrypoint; those after it come before the arguments.
     let (program, rest) = entrypoint.as_ref().map_or((None, &[][..]), |words| {
@@ -80,7 +94,7 @@ fn ours(subject: &Subject<'_>, plan: &Plan, options: &str) -> String {
         Profile::Compatible => "",
         Profile::Strict => " --profile strict",
     };
-    format!("hubcheck test {options}{profile} {image}")
+    format!("hubcheck test{options}{profile} {image}")
 }
 
 fn bounds(plan: &Plan, flag: &mut impl FnMut(&str, &str)) {

@@ -24,6 +24,7 @@ mod kill;
 mod mapping;
 mod registry;
 mod reports;
+mod reproduce;
 mod requests;
 mod runner;
 mod runner_limits;
