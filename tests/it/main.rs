@@ -22,6 +22,7 @@ mod hostile_bodies;
 mod hostile_images;
 mod kill;
 mod mapping;
+mod real;
 mod registry;
 mod reports;
 mod reproduce;

@@ -175,6 +175,16 @@ impl GitHub {
         number
     }
 
+    /// Gives an open pull request a new head, as a push to its branch does.
+    pub fn move_pull(&self, repo: &RepoName, number: u64, head: &CommitSha) {
+        let mut world = self.shared.world();
+        for repo in world.repos.iter_mut().filter(|known| known.name == *repo) {
+            for pull in repo.pulls.iter_mut().filter(|pull| pull.number == number) {
+                pull.head = head.clone();
+            }
+        }
+    }
+
     /// A branch was pushed. `None`: there is no such repository.
     pub fn push_event(&self, repo: &RepoName, branch: &str) -> Option<Webhook> {
         self.shared.world().push(repo, branch)
