@@ -305,6 +305,14 @@ async fn look_around(pipeline: Arc<Pipeline>, seen: watch::Sender<Surroundings>,
         let Some(around) = stop.run_until_cancelled(Box::pin(pipeline.look_around())).await else {
             return;
         };
+        // Told once, and not with every look.
+        if let Some(warning) = around
+            .warning
+            .as_ref()
+            .filter(|_| seen.borrow().warning.is_none())
+        {
+            tracing::warn!("{warning}");
+        }
         seen.send_replace(around);
         if stop
             .run_until_cancelled(tokio::time::sleep(LOOK_AROUND))

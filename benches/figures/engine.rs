@@ -24,7 +24,7 @@ const ROUNDS: usize = 3;
 /// Steps at a time: the bot's default, and `xargs -P`.
 const CONCURRENCY: &str = "2";
 
-const PATIENCE: Duration = Duration::from_mins(5);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 
 pub(crate) async fn overhead(house: &House) -> Result<Vec<Row>> {
     let bot = house.serve("overhead").await?;

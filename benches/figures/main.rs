@@ -24,6 +24,7 @@ mod row;
 mod scale;
 mod sqlite;
 mod start;
+mod structure;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,7 @@ async fn figure(name: &str, house: &House) -> Result<Vec<Row>> {
         "resolve" => resolve::measure(house).await,
         "overhead" => engine::overhead(house).await,
         "throughput" => engine::throughput(house).await,
+        "structure" => structure::measure(house).await,
         "writes" => pushes::writes(house).await,
         "memory" => memory::measure(house).await,
         "start" => start::measure(house).await,

@@ -121,7 +121,7 @@ pub async fn run() -> ExitCode {
     let done = match cli.command {
         Command::Serve => serve::run(&cli.common).await,
         Command::Demo(options) => demo::run(&options).await,
-        Command::Test(options) => test::run(&cli.common, &options).await,
+        Command::Test(options) => Box::pin(test::run(&cli.common, &options)).await,
         Command::Explain(options) => explain::run(&cli.common, &options).await,
         Command::HookUrl(options) => hook_url::run(&cli.common, &options).await,
         Command::Replay(options) => replay::run(&cli.common, &options).await,

@@ -12,6 +12,7 @@ use super::Pipeline;
 use super::worker::JobError;
 use crate::clock::millis;
 use crate::model::RunId;
+use crate::runner::EngineInfo;
 use crate::store::{JobKind, ToIndex};
 
 /// How often.
@@ -25,6 +26,8 @@ const HOURLY: Duration = Duration::from_hours(1);
 pub struct Surroundings {
     /// The Engine's version, or why there is none.
     pub docker: Option<Result<String, String>>,
+    /// What is to be said of an Engine that is there.
+    pub warning: Option<String>,
     /// The App's name at GitHub, or why it cannot be asked.
     pub github: Option<Result<String, String>>,
 }
@@ -34,6 +37,7 @@ impl Pipeline {
     pub async fn look_around(&self) -> Surroundings {
         let (docker, github) = tokio::join!(self.parts.runner.health(), self.parts.github.app());
         Surroundings {
+            warning: docker.as_ref().ok().and_then(EngineInfo::danger),
             docker: Some(docker.map(|info| info.version).map_err(|error| error.to_string())),
             github: Some(github.map(|app| app.slug).map_err(|error| error.to_string())),
         }
@@ -108,11 +112,10 @@ impl Pipeline {
     async fn trim_images(&self) -> Result<(), SweepError> {
         let engine = self.parts.runner.engine_id().await?;
         let cached = self.store().images_on(engine).await.map_err(JobError::from)?;
-        let removed = self
-            .parts
-            .runner
-            .keep_images_within(&cached, self.parts.docker.image_cache)
-            .await?;
+        let (runner, wanted) = (&self.parts.runner, self.parts.docker.image_cache);
+        let disk = runner.disk().await?;
+        let budget = disk.map_or(wanted, |disk| disk.cache_bytes(wanted));
+        let removed = runner.keep_images_within(&cached, budget).await?;
         let before = self.store().clock().now() - millis(self.parts.docker.pull_timeout);
         for digest in removed {
             self.store()

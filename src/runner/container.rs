@@ -45,6 +45,7 @@ impl Runner {
     pub(super) async fn create(&self, sandbox: Sandbox) -> Result<Container, EngineError> {
         let (engine, upkeep) = (self.engine.clone(), self.upkeep.clone());
         let making = self.upkeep.spawn(async move {
+            engine.room().await?;
             let id = engine.create(sandbox).await?;
             Ok(Container { id, engine, upkeep })
         });

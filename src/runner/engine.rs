@@ -7,6 +7,7 @@ mod body;
 mod upkeep;
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,12 +23,12 @@ use secrecy::ExposeSecret;
 use tokio::sync::OnceCell;
 use tokio::time::{sleep, timeout};
 
-use super::EngineInfo;
 use super::cause::Exit;
 use super::error::EngineError;
 use super::image::{LocalImage, Origin};
 use super::pull::{LayerEvent, PullTrouble, RegistryCredentials};
 use super::sandbox::Sandbox;
+use super::{Disk, EngineInfo};
 use crate::model::{ImageConfig, Platform};
 use crate::redact::Redactor;
 
@@ -84,6 +85,8 @@ pub(super) enum Health {
 pub(super) struct Engine {
     host: Arc<str>,
     client: Arc<OnceCell<Docker>>,
+    /// Where it keeps everything; asked once.
+    root: Arc<OnceCell<PathBuf>>,
     /// What must not be seen in what the Engine and the images say.
     pub(super) hidden: Redactor,
 }
@@ -106,6 +109,7 @@ impl Engine {
             Ok(Self {
                 host: host.into(),
                 client: Arc::default(),
+                root: Arc::default(),
                 hidden: Redactor::default(),
             })
         } else {
@@ -124,10 +128,34 @@ impl Engine {
             id: info.id.unwrap_or_else(|| self.host().to_owned()),
             version: version.version.unwrap_or_default(),
             api_version: version.api_version.unwrap_or_default(),
+            runc: version
+                .components
+                .unwrap_or_default()
+                .into_iter()
+                .find(|component| component.name == "runc")
+                .map(|component| component.version),
+            root: info.docker_root_dir.unwrap_or_default(),
             os: version.os.unwrap_or_default(),
             architecture: version.arch.unwrap_or_default(),
             runtimes,
         })
+    }
+
+    /// The disk that it writes to; `None` where that is another machine's.
+    pub(super) async fn disk(&self) -> Result<Option<Disk>, EngineError> {
+        if !self.host.starts_with("unix://") {
+            return Ok(None);
+        }
+        let ask = async || Ok(self.info().await?.root.into());
+        Ok(Disk::of(self.root.get_or_try_init(ask).await?))
+    }
+
+    /// An error where so little is left on its disk that nothing more may be written.
+    pub(super) async fn room(&self) -> Result<(), EngineError> {
+        match self.disk().await? {
+            Some(disk) if disk.is_low() => Err(EngineError::DiskLow { why: disk.why() }),
+            _ => Ok(()),
+        }
     }
 
     /// The image that the Engine knows as `reference`, or as this id.

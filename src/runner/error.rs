@@ -50,6 +50,12 @@ pub enum EngineError {
         /// The Engine's own words, shortened.
         message: String,
     },
+    /// So little is left on its disk that nothing more may be written.
+    #[error("the Docker Engine's disk is nearly full: {why}; remove images or lower docker.image_cache")]
+    DiskLow {
+        /// How little.
+        why: String,
+    },
     /// Somebody else removed a container of ours while it was in use.
     #[error("the container was removed by somebody else while {doing}; is a `docker prune` running?")]
     ContainerGone {

@@ -10,6 +10,7 @@ mod cause;
 mod collect;
 mod compose;
 mod container;
+mod disk;
 mod engine;
 mod error;
 mod files;
@@ -17,6 +18,7 @@ mod files;
 pub mod foreign;
 mod healthy;
 mod image;
+mod info;
 mod labels;
 mod log;
 mod look;
@@ -36,9 +38,11 @@ use tokio::sync::{Mutex, OnceCell, Semaphore};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+pub use disk::Disk;
 pub use error::EngineError;
 pub use files::{RepositoryFile, RepositoryFiles};
 pub use image::{LocalImage, Origin};
+pub use info::EngineInfo;
 pub use labels::Owner;
 pub use log::{LiveChunk, LogSink, StepLog};
 pub use pull::{PullProgress, PullSource, RegistryCredentials};
@@ -59,23 +63,6 @@ const OUTPUT_BYTES: u64 = 256 << 20;
 const NETWORK_LIFE: Duration = Duration::from_hours(24);
 /// No step is given a network that may be removed within this time.
 const NETWORK_MARGIN: Duration = Duration::from_hours(2);
-
-/// What the Engine says about itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EngineInfo {
-    /// Its own id, which outlives restarts: two Engines may have the same address on two hosts.
-    pub id: String,
-    /// `20.10.24`
-    pub version: String,
-    /// `1.41`
-    pub api_version: String,
-    /// `linux`
-    pub os: String,
-    /// In Go's words: `amd64`.
-    pub architecture: String,
-    /// The OCI runtimes that it has, sorted.
-    pub runtimes: Vec<String>,
-}
 
 /// Runs steps on one Docker Engine. Cheap to clone; clones share their slots and their pulls.
 #[derive(Clone, Debug)]
@@ -212,6 +199,11 @@ impl Runner {
         let mut labels = labels::of_instance(self.instance, now + millis(NETWORK_LIFE));
         labels.insert(labels::SHARED.to_owned(), "true".to_owned());
         self.engine.create_network(NetworkKind::Apart, labels).await
+    }
+
+    /// The disk that the Engine writes to; `None` where it cannot be seen from here.
+    pub async fn disk(&self) -> Result<Option<Disk>, EngineError> {
+        self.engine.disk().await
     }
 
     fn of_instance(&self) -> String {

@@ -167,6 +167,9 @@ impl Runner {
         credentials: Option<&RegistryCredentials>,
         sender: &watch::Sender<State>,
     ) -> Result<LocalImage, PullError> {
+        if let Some(disk) = self.engine.disk().await?.filter(|disk| disk.is_low()) {
+            return Err(PullError::NoSpace { message: disk.why() });
+        }
         let mut events = Box::pin(self.engine.pull(name, credentials).await?);
         let mut layers = Layers::default();
         loop {

@@ -127,6 +127,8 @@ async fn halt(
 async fn outgrown(engine: &Engine, id: &str, limit_bytes: u64) -> Result<(), EngineError> {
     loop {
         sleep(DISK_POLL).await;
+        // Whoever filled it: what is written now is no verdict on an image.
+        engine.room().await?;
         match engine.written_bytes(id).await {
             Ok(bytes) if bytes > limit_bytes => return Ok(()),
             // Counting a great many files on a slow disk may take longer than we wait.

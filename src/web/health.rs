@@ -72,7 +72,11 @@ pub(super) async fn ready(State(readiness): State<Arc<Readiness>>) -> (StatusCod
             json!({ "state": "trouble", "why": "deliveries cannot be stored" }),
         )
     };
-    let body = json!({ "store": stored, "docker": told(&around.docker), "github": told(&around.github) });
+    let mut docker = told(&around.docker);
+    if let Some(warning) = &around.warning {
+        docker["warning"] = json!(warning);
+    }
+    let body = json!({ "store": stored, "docker": docker, "github": told(&around.github) });
     (status, Json(body))
 }
 

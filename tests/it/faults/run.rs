@@ -175,3 +175,22 @@ async fn a_pull_that_reports_nothing_is_given_up() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_disk_that_runs_full_while_a_test_writes_is_no_verdict_on_it() {
+    let Some(dockerd) = Dockerd::start(64) else {
+        return;
+    };
+    let host = dockerd.host();
+    let house = House::with(|config| config.docker.host = Some(host)).await;
+    // All but what is left to the machine, and then nothing that ends.
+    let script = "dd if=/dev/zero of=/fill bs=1M count=100; while true; do echo waiting; sleep 1; done";
+    let (commit, image) = house.build_image("fills the disk", script);
+    house.push("v1", &image).await;
+    let check = house
+        .told(&commit, "the Docker Engine's disk is nearly full: only")
+        .await;
+    assert_eq!((check.status.as_str(), check.conclusion), ("in_progress", None));
+    house.close().await;
+    drop(dockerd);
+}
