@@ -156,6 +156,11 @@ pub(super) fn of_refused_start(message: &str, words: &[String]) -> Option<Cause>
         || says("Cannot mkdir")
         || says("is not a directory")
         || says("chdir to cwd")
+        // What the Engine would not even make a container of.
+        || says("Healthcheck cannot be")
+        || says("invalid environment variable")
+        || says("it needs to be an absolute path")
+        || says("Duplicate mount point")
     {
         Some(Cause::NotRunnable {
             reason: message.chars().take(REASON_CHARS).collect(),

@@ -258,36 +258,42 @@ impl Stage<'_> {
         if let Some(refused) = image.refuse(call, &runner.platform().await?) {
             return Ok(Err(blamed(service, refused)));
         }
-        for again in [true, false] {
-            let (sandbox, copies) = self.sandbox(task, service, (image, call)).await?;
-            if sandbox.read_only && copies.iter().any(|copy| !copy.into_volume) {
-                let why = "needs a single file of the repository, which cannot be put into the read-only file system \
-                           of the profile `strict`: name its folder";
-                return Ok(Err(Cause::ServiceFailed {
-                    service: service.name.clone(),
-                    why: why.to_owned(),
-                }));
-            }
-            let made = async {
-                let container = runner.create(sandbox).await?;
-                for copy in copies {
-                    runner
-                        .engine
-                        .put_archive(container.id(), &copy.at, copy.archive)
-                        .await?;
-                }
-                runner.begin(container).await
-            };
-            match made.await {
-                Ok(launched) => return Ok(Ok(launched)),
-                Err(error) if again && runner.notes_open_files(&error, task.plan.profile) => {}
-                Err(error) => {
-                    let cause = cause::blame(error, &image.words(call))?;
-                    return Ok(Err(if is_subject { cause } else { blamed(service, cause) }));
-                }
-            }
+        let mut made = self.make(task, service, (image, call)).await;
+        if made
+            .as_ref()
+            .is_err_and(|error| runner.notes_open_files(error, task.plan.profile))
+        {
+            made = self.make(task, service, (image, call)).await;
         }
-        unreachable!("the second time ends in any case")
+        made.or_else(|error| {
+            let cause = cause::blame(error, &image.words(call))?;
+            Ok(Err(if is_subject { cause } else { blamed(service, cause) }))
+        })
+    }
+
+    /// Makes a service's container, brings what it sees of the repository, and starts it.
+    async fn make(
+        &mut self,
+        task: &StepTask<'_>,
+        service: &Service,
+        (image, call): (&LocalImage, &Call<'_>),
+    ) -> Result<Result<Launched, Cause>, EngineError> {
+        let runner = self.runner;
+        let (sandbox, copies) = self.sandbox(task, service, (image, call)).await?;
+        if sandbox.read_only && copies.iter().any(|copy| !copy.into_volume) {
+            let why = "needs a single file of the repository, which cannot be put into the read-only file system of the \
+                       profile `strict`: name its folder";
+            return Ok(Err(Cause::ServiceFailed {
+                service: service.name.clone(),
+                why: why.to_owned(),
+            }));
+        }
+        let container = runner.create(sandbox).await?;
+        for copy in copies {
+            let put = runner.engine.put_archive(container.id(), &copy.at, copy.archive);
+            put.await?;
+        }
+        runner.begin(container).await.map(Ok)
     }
 
     /// The container of a service, and what is copied into it before it starts.
