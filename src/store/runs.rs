@@ -314,7 +314,7 @@ impl Store {
     }
 
     /// The last judged run before this one that tested another digest of the image under one of this one's tags. Looks
-    /// back over [`LOOKED_BACK`] runs.
+    /// back over as many runs as `LOOKED_BACK` says.
     pub async fn previous_of(&self, run: &Run) -> Result<Option<Run>, StoreError> {
         let sql = select_run!(
             "WHERE r.id IN (
