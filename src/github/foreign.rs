@@ -60,6 +60,7 @@ fn request(method: Method) -> Request {
         path: "/asked".to_owned(),
         body: None,
         if_none_match: None,
+        is_whereabouts: false,
     }
 }
 

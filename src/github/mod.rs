@@ -7,6 +7,7 @@
 
 mod app;
 mod app_key;
+mod archive;
 mod attestations;
 mod checks;
 mod commits;
@@ -37,11 +38,11 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 pub use app_key::KeyError;
+pub use archive::ArchivedFile;
 pub use commits::Standing;
 pub use contents::Content;
 pub use error::{GithubError, Refused, SetupError};
 pub use rehearsal::RehearsedWrite;
-pub use trees::TreeFile;
 
 use crate::clock::Clock;
 use crate::config;

@@ -35,6 +35,8 @@ pub(super) struct Request {
     pub(super) body: Option<Value>,
     /// Of a question that was asked before: the answer's `ETag`.
     pub(super) if_none_match: Option<String>,
+    /// Is it asked where something lies, so that 302 is the answer?
+    pub(super) is_whereabouts: bool,
 }
 
 impl Request {
@@ -44,6 +46,15 @@ impl Request {
             path,
             body: None,
             if_none_match: None,
+            is_whereabouts: false,
+        }
+    }
+
+    /// Asks where something lies.
+    pub(super) fn whereabouts(path: String) -> Self {
+        Self {
+            is_whereabouts: true,
+            ..Self::get(path)
         }
     }
 
@@ -53,6 +64,7 @@ impl Request {
             path,
             body: Some(body),
             if_none_match: None,
+            is_whereabouts: false,
         }
     }
 
@@ -62,6 +74,7 @@ impl Request {
             path,
             body: Some(body),
             if_none_match: None,
+            is_whereabouts: false,
         }
     }
 }
@@ -86,7 +99,11 @@ impl Answer {
     /// The answer if it is a success, else what it refuses.
     pub(super) fn good(self, request: &Request) -> Result<Self, GithubError> {
         // It is only said to those who ask whether something changed.
-        if self.status.is_success() || self.status == StatusCode::NOT_MODIFIED {
+        let is_known = self.status == StatusCode::NOT_MODIFIED;
+        if self.status.is_success()
+            || is_known
+            || (request.is_whereabouts && self.status == StatusCode::FOUND)
+        {
             Ok(self)
         } else {
             Err(GithubError::of_answer(request, &self))
@@ -110,7 +127,10 @@ pub(super) async fn ask(crab: &Octocrab, api: &Api, request: &Request) -> Result
             .map_err(|_| format!("no answer within {:?}", api.timeout))
             .flatten()
             .map_err(|why| GithubError::no_answer(request, &format!("{request}: {why}")))?;
-        let Some(path) = redirect(&api.url, &answer) else {
+        // A repository that moved is told by 301 and 307.
+        let is_place = request.is_whereabouts && answer.status == StatusCode::FOUND;
+        let elsewhere = redirect(&api.url, &answer).filter(|_| !is_place);
+        let Some(path) = elsewhere else {
             answer.is_redirected = redirects > 0;
             return Ok(answer);
         };
@@ -145,24 +165,31 @@ async fn exchange(crab: &Octocrab, request: &Request, path: &str) -> Result<Answ
 /// Reads a bundle of signatures from where the API says that it lies: a file of its own, packed with Snappy.
 pub(super) async fn bundle(files: &reqwest::Client, api: &Api, url: &Url) -> Result<Bytes, GithubError> {
     let failed = |why: String| GithubError::Unavailable(format!("a bundle of an attestation: {why}"));
-    // The address holds a right to read: it is never shown.
-    let is_safe = url.scheme() == "https" || url.origin() == api.url.origin();
-    if !is_safe {
-        return Err(failed("its address is not one of HTTPS".to_owned()));
-    }
-    tally::github_request();
-    let packed = async {
-        let sent = files.get(url.clone()).send().await;
-        let answer = sent.and_then(reqwest::Response::error_for_status);
-        let body: reqwest::Body = answer.map_err(|error| causes(&error.without_url()))?.into();
-        let read = Limited::new(body, BUNDLE_LIMIT).collect().await;
-        Ok(read.map_err(|error| causes(error.as_ref()))?.to_bytes())
-    };
-    let packed = tokio::time::timeout(api.timeout, packed)
+    let packed = tokio::time::timeout(api.timeout, download(files, api, url, BUNDLE_LIMIT))
         .await
         .map_err(|_| failed(format!("no answer within {:?}", api.timeout)))?
         .map_err(failed)?;
     unpack(&packed).map_err(failed)
+}
+
+/// Reads what lies outside of the API, where the API says that it lies; why not, if so. The address holds a right to
+/// read: it is never shown. Takes as long as it takes.
+pub(super) async fn download(
+    files: &reqwest::Client,
+    api: &Api,
+    url: &Url,
+    limit: usize,
+) -> Result<Bytes, String> {
+    let is_safe = url.scheme() == "https" || url.origin() == api.url.origin();
+    if !is_safe {
+        return Err("its address is not one of HTTPS".to_owned());
+    }
+    tally::github_request();
+    let sent = files.get(url.clone()).send().await;
+    let answer = sent.and_then(reqwest::Response::error_for_status);
+    let body: reqwest::Body = answer.map_err(|error| causes(&error.without_url()))?.into();
+    let read = Limited::new(body, limit).collect().await;
+    Ok(read.map_err(|error| causes(error.as_ref()))?.to_bytes())
 }
 
 /// What was packed with Snappy, in its raw form; why not, if it is no such thing or too large.

@@ -5,18 +5,9 @@ use super::transport::Request;
 use super::{Content, GitHub, encoded, path, wire};
 use crate::model::{CommitSha, Repo};
 
-/// A file of a commit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TreeFile {
-    /// From the repository's root on.
-    pub path: String,
-    /// May it be executed?
-    pub executable: bool,
-}
-
 impl GitHub {
-    /// All files in a commit. Of more than 100,000 GitHub leaves some out.
-    pub async fn files_at(&self, repo: &Repo, at: &CommitSha) -> Result<Vec<TreeFile>, GithubError> {
+    /// The paths of all files in a commit. Of more than 100,000 GitHub leaves some out.
+    pub async fn files_at(&self, repo: &Repo, at: &CommitSha) -> Result<Vec<String>, GithubError> {
         self.tree(repo, &format!("{at}?recursive=1")).await
     }
 
@@ -39,20 +30,15 @@ impl GitHub {
     }
 
     async fn root_names(&self, repo: &Repo, tree: &str) -> Result<Vec<String>, GithubError> {
-        let files = self.tree(repo, tree).await?;
-        let names = files.into_iter().map(|file| file.path);
+        let names = self.tree(repo, tree).await?.into_iter();
         Ok(names.filter(|name| !name.contains('\n')).collect())
     }
 
-    async fn tree(&self, repo: &Repo, rest: &str) -> Result<Vec<TreeFile>, GithubError> {
+    async fn tree(&self, repo: &Repo, rest: &str) -> Result<Vec<String>, GithubError> {
         let request = Request::get(path(&repo.name, &format!("/git/trees/{rest}")));
         let answer = self.send_for(repo, &request).await?;
         let tree: wire::Tree = wire::read(&request, &answer)?;
         let files = tree.tree.into_iter().filter(|entry| entry.kind == "blob");
-        let file = |entry: wire::TreeEntry| TreeFile {
-            path: entry.path,
-            executable: entry.mode == "100755",
-        };
-        Ok(files.map(file).collect())
+        Ok(files.map(|entry| entry.path).collect())
     }
 }

@@ -211,8 +211,6 @@ pub(super) struct TreeEntry {
     /// `blob`, `tree`, or `commit` of a submodule.
     #[serde(rename = "type")]
     pub(super) kind: String,
-    /// `100644`, or `100755` where it may be executed.
-    pub(super) mode: String,
 }
 
 #[derive(Deserialize)]

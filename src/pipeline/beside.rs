@@ -5,15 +5,12 @@ use std::time::Duration;
 
 use super::Pipeline;
 use super::test::End;
-use crate::github::{Content, GithubError, TreeFile};
+use crate::github::{ArchivedFile, GithubError};
 use crate::model::compose::Project;
-use crate::model::{Binding, CommitSha, ImageReference, Outcome, StepKind, Tag, Verdict};
+use crate::model::{Binding, ImageReference, Outcome, StepKind, Tag, Verdict};
 use crate::registry::RegistryError;
 use crate::runner::{Beside, LocalImage, RepositoryFile};
 use crate::store::Run;
-
-/// Files of the repository that services see at most: each is a request to GitHub.
-const MOST_FILES: usize = 100;
 
 impl Pipeline {
     /// Brings what the run's Compose files need.
@@ -87,56 +84,23 @@ impl Pipeline {
             head.ok_or_else(|| act("the default branch of the repository is gone"))?
                 .sha
         };
-        let all = github
-            .files_at(repo, &at)
-            .await
-            .map_err(|error| trouble(&error))?;
-        let seen: Vec<TreeFile> = all
-            .into_iter()
-            .filter(|file| is_within(&file.path, paths))
-            .collect();
-        if seen.len() > MOST_FILES {
-            return Err(act(&format!(
-                "the services of {} see {} files of the repository, and {MOST_FILES} at most: name smaller folders",
-                project.file,
-                seen.len()
-            )));
-        }
-        let mut files = BTreeMap::new();
-        for file in seen {
-            let bytes = self.repository_file(run, &at, &file.path).await?;
-            files.insert(
-                file.path,
-                RepositoryFile {
-                    bytes,
-                    executable: file.executable,
-                },
-            );
-        }
-        Ok(files)
+        let found = github.files_below(repo, &at, paths).await;
+        let files = found.map_err(|error| trouble(&error))?.map_err(|why| {
+            act(&format!(
+                "the services of {} see files of the repository, and {why}: name smaller folders",
+                project.file
+            ))
+        })?;
+        let file = |file: ArchivedFile| {
+            let ArchivedFile {
+                path,
+                bytes,
+                executable,
+            } = file;
+            (path, RepositoryFile { bytes, executable })
+        };
+        Ok(files.into_iter().map(file).collect())
     }
-
-    async fn repository_file(&self, run: &Run, at: &CommitSha, path: &str) -> Result<bytes::Bytes, End> {
-        match self.parts.github.file_at(&run.source.repo, path, at).await {
-            Ok(Content::Text { text, .. }) => Ok(text.into()),
-            Ok(Content::Unusable(why)) => Err(act(&format!("{path}, which a service sees: {why}"))),
-            Ok(Content::Absent | Content::Unchanged) => Ok(bytes::Bytes::new()),
-            Err(error) => Err(End::Trouble {
-                why: error.to_string(),
-                after: None,
-            }),
-        }
-    }
-}
-
-/// Is the file one of the paths, or below one?
-fn is_within(file: &str, paths: &[&str]) -> bool {
-    paths.iter().any(|path| {
-        path.is_empty()
-            || file
-                .strip_prefix(path)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    })
 }
 
 fn act(why: &str) -> End {

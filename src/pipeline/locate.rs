@@ -14,7 +14,7 @@ impl Pipeline {
         }
         let (repo, commit) = (&run.source.repo, &run.source.commit);
         let tree = match self.parts.github.files_at(repo, commit).await {
-            Ok(files) => SourceTree::new(files.into_iter().map(|file| file.path)),
+            Ok(files) => SourceTree::new(files),
             Err(error) => {
                 tracing::info!(run.id = %run.id, %error, "failed tests are not led back to their files");
                 return verdict;

@@ -6,6 +6,7 @@
 //! it; `routes` turns a request and the world into a reply; `server` does the I/O.
 
 mod access;
+mod archive;
 mod attestations;
 mod checks;
 mod contents;

@@ -8,7 +8,7 @@ use super::ledger::Caller;
 use super::records::RepoState;
 use super::refusal::{Refusal, Reply};
 use super::world::{Access, EVENTS, Installation, World};
-use super::{attestations, contents};
+use super::{archive, attestations, contents};
 use crate::model::{InstallationId, RepoId, RepoName};
 
 /// Items on one page of a list, unless the request says otherwise.
@@ -165,6 +165,7 @@ impl World {
             ("GET", rest) => {
                 let repo = self.repo_by_id(repo).ok_or_else(Refusal::not_found)?;
                 let shown = match rest {
+                    ["tarball", reference] => return Err(archive::place(repo, reference, &self.base_url)),
                     ["attestations", subject] => attestations::show(repo, subject, &self.base_url)?,
                     rest => contents::show(repo, rest, &|name| call.param(name))?,
                 };
@@ -293,7 +294,7 @@ fn needed(method: &str, rest: &[&str]) -> Option<(&'static str, Access)> {
         (
             "GET",
             [
-                "commits" | "branches" | "tags" | "contents" | "compare" | "git",
+                "commits" | "branches" | "tags" | "contents" | "compare" | "git" | "tarball",
                 ..,
             ],
         ) => Some(("contents", Access::Read)),

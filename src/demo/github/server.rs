@@ -16,13 +16,13 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::attestations;
 use super::fault::Trouble;
 use super::ledger;
 use super::page;
 use super::refusal::{Refusal, Reply};
 use super::routes::Call;
 use super::world::World;
+use super::{archive, attestations};
 
 /// The largest body that is read.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
@@ -95,6 +95,9 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
         return Ok(page);
     }
     if let Some(file) = attestations::file(&shared, &parts.method, parts.uri.path()) {
+        return Ok(file);
+    }
+    if let Some(file) = archive::file(&shared, &parts.method, parts.uri.path()) {
         return Ok(file);
     }
     let call = Call {

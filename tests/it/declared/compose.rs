@@ -161,3 +161,25 @@ async fn an_image_that_is_to_stay_up_is_watched_for_as_long_as_it_was_asked_for(
     assert!(shown.summary().contains("no database"));
     house.close().await;
 }
+
+#[tokio::test]
+async fn the_whole_repository_can_be_seen_and_is_asked_for_once() {
+    let house = House::open().await;
+    let text = "services: { sut: { build: ., entrypoint: [sh, -c, 'cat /repo/folder/file-149; ls /repo/folder | busybox wc -l'], volumes: ['.:/repo'] } }";
+    let paths: Vec<String> = (0..150).map(|number| format!("folder/file-{number}")).collect();
+    let files: Vec<(&str, &str)> = paths
+        .iter()
+        .map(|path| (path.as_str(), "it is there\n"))
+        .chain([(FILE, text)])
+        .collect();
+    let commit = commit(&house, &files);
+    house.push("v1", &labelled(&commit, "exit 9")).await;
+    let shown = house.shown(&commit, 1).await;
+    assert_eq!(shown.conclusion(), ("success", "success"), "{}", shown.summary());
+    assert!(
+        shown.summary().contains("it is there\n150\n"),
+        "{}",
+        shown.summary()
+    );
+    house.close().await;
+}
