@@ -10,11 +10,14 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use crate::model::{RepoId, RunId, Visibility};
+use crate::model::{Expected, RepoId, RunId, Visibility};
 use crate::store::Run;
 
 /// Sets these MACs apart from all others that the same secret may ever make.
 const DOMAIN: &[u8] = b"hubcheck page key v1\0";
+
+/// The same for the operator's cookie.
+const OPERATOR_DOMAIN: &[u8] = b"hubcheck operator v1\0";
 
 /// Bytes of a MAC that make a key: 192 bits.
 const KEY_BYTES: usize = 24;
@@ -44,6 +47,18 @@ impl PageKeys {
             .clone()
             .chain_update(DOMAIN)
             .chain_update(repo.0.to_be_bytes())
+            .finalize()
+            .into_bytes();
+        URL_SAFE_NO_PAD.encode(&mac[..KEY_BYTES])
+    }
+
+    /// What a browser shows in the place of the operator's token, once that was given. Another token makes it worthless.
+    pub fn operator(&self, token: &SecretString) -> String {
+        let mac = self
+            .0
+            .clone()
+            .chain_update(OPERATOR_DOMAIN)
+            .chain_update(token.expose_secret().as_bytes())
             .finalize()
             .into_bytes();
         URL_SAFE_NO_PAD.encode(&mac[..KEY_BYTES])
@@ -84,6 +99,16 @@ impl PageLinks {
     /// A run's page without a key, for those who are let in already.
     pub fn plain(&self, run: RunId) -> String {
         format!("{}/runs/{run}", self.public_url)
+    }
+
+    /// Where Docker Hub posts to, with this token.
+    pub fn hook(&self, token: &str) -> String {
+        format!("{}/hooks/dockerhub/{token}", self.public_url)
+    }
+
+    /// The page of an image that is waited for: its run's, once that is there.
+    pub fn expected(&self, expected: &Expected) -> String {
+        self.run_of(expected.repo.id, expected.repo.visibility, expected.id)
     }
 
     fn run_of(&self, repo: RepoId, visibility: Visibility, run: RunId) -> String {

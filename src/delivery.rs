@@ -2,9 +2,15 @@
 
 use crate::hooks::github::GithubEvent;
 use crate::hooks::{Parsed, Sender};
-use crate::model::{Decision, DeliveryId, Push, Visibility};
+use crate::model::{Decision, DeliveryId, Order, Push, Visibility};
 use crate::resolve::Bindings;
 use crate::store::{NewDelivery, Store, StoreError};
+
+/// The sender of what the operator asks for.
+pub const OPERATOR: &str = "operator";
+
+/// The sender of what a registry says when it is asked.
+pub const RECONCILIATION: &str = "reconciliation";
 
 /// A registry's body as a delivery. An image that no repository may be bound to is ignored; while it is being read
 /// what the repositories declare, any may be.
@@ -51,9 +57,20 @@ async fn decide(
 
 /// An event of GitHub's as a delivery. `name`: its `X-GitHub-Event`. `guid`: its `X-GitHub-Delivery`, of which one is
 /// taken once.
-pub fn of_github(event: &GithubEvent, name: &str, guid: Option<&str>) -> NewDelivery {
-    let (decision, reason) = acts_on(event);
-    NewDelivery {
+pub async fn of_github(
+    store: &Store,
+    bindings: &Bindings,
+    event: &GithubEvent,
+    (name, guid): (&str, Option<&str>),
+) -> Result<NewDelivery, StoreError> {
+    let (decision, reason, pushes) = match event {
+        GithubEvent::PackagePushed { push } => decide(store, bindings, push, &[]).await?,
+        event => {
+            let (decision, reason) = acts_on(event);
+            (decision, reason, Vec::new())
+        }
+    };
+    Ok(NewDelivery {
         id: DeliveryId::new(),
         sender: "github",
         event: name.chars().take(80).collect(),
@@ -61,12 +78,47 @@ pub fn of_github(event: &GithubEvent, name: &str, guid: Option<&str>) -> NewDeli
         body: serde_json::to_string(event).expect("an event is plain data"),
         decision,
         reason,
-        pushes: Vec::new(),
-        acts: decision == Decision::Queued,
+        acts: decision == Decision::Queued && pushes.is_empty(),
+        pushes,
+    })
+}
+
+/// A push that no webhook told of, as a delivery: the registry was asked, and said so.
+pub fn of_registry_itself(push: &Push) -> NewDelivery {
+    NewDelivery {
+        id: DeliveryId::new(),
+        sender: RECONCILIATION,
+        event: "push".to_owned(),
+        event_id: None,
+        body: serde_json::to_string(push).expect("a push is plain data"),
+        decision: Decision::Queued,
+        reason: "found by reconciliation: the registry has it, and no webhook told of it".to_owned(),
+        pushes: vec![push.clone()],
+        acts: false,
     }
 }
 
-fn acts_on(event: &GithubEvent) -> (Decision, String) {
+/// What the operator asks for, as a delivery: it survives like any other.
+pub fn of_operator(order: Order) -> NewDelivery {
+    let (event, reason) = match order {
+        Order::Rerun { .. } => ("rerun", "the run will be done again"),
+        Order::Cancel { .. } => ("cancel", "the run will be cancelled"),
+    };
+    NewDelivery {
+        id: DeliveryId::new(),
+        sender: OPERATOR,
+        event: event.to_owned(),
+        event_id: None,
+        body: serde_json::to_string(&order).expect("an order is plain data"),
+        decision: Decision::Queued,
+        reason: reason.to_owned(),
+        pushes: Vec::new(),
+        acts: true,
+    }
+}
+
+/// Of an event that tells of no push.
+pub fn acts_on(event: &GithubEvent) -> (Decision, String) {
     match event {
         GithubEvent::Ping => (Decision::Ignored, "the webhook works".to_owned()),
         GithubEvent::InstallationChanged { action, .. } => {
@@ -86,9 +138,25 @@ fn acts_on(event: &GithubEvent) -> (Decision, String) {
             };
             (Decision::Queued, format!("{} is {now} now", repo.name))
         }
-        GithubEvent::DefaultBranchPushed { repo, .. } => (
+        GithubEvent::RepositoryChanged { repo, action, .. } => {
+            (Decision::Queued, format!("{} was {action}", repo.name))
+        }
+        GithubEvent::PackagePushed { push } => (
             Decision::Queued,
-            format!("what {} declares will be read again", repo.name),
+            format!("{}:{} was pushed", push.image, push.tag),
+        ),
+        GithubEvent::PackageIgnored { reason } => (Decision::Ignored, reason.clone()),
+        GithubEvent::CommitArrived(came) if came.moves_default => (
+            Decision::Queued,
+            format!("what {} declares will be read again", came.repo.name),
+        ),
+        GithubEvent::CommitArrived(came) => (
+            Decision::Queued,
+            format!(
+                "commit {} of {} will wait for its images, if the repository says so",
+                came.commit.short(),
+                came.repo.name
+            ),
         ),
         GithubEvent::Other { event, action } => {
             let action = action

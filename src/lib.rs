@@ -11,11 +11,13 @@
 //! [`service`] puts the parts together. `ARCHITECTURE.md` tells the way of a push file by file.
 
 pub mod access;
+pub mod app_manifest;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod delivery;
 pub mod demo;
+pub mod doctor;
 pub mod github;
 pub mod hooks;
 pub mod metrics;
@@ -30,6 +32,7 @@ pub mod resolve;
 pub mod results;
 pub mod runner;
 pub mod service;
+pub mod setup;
 pub mod signature;
 pub mod store;
 pub mod structure;

@@ -125,19 +125,11 @@ impl Service {
             verifier,
             links: web.links.clone(),
             retention: config.retention,
+            poll: config.poll,
             metrics: web.metrics.clone(),
         });
-        let (stop, servers) = (CancellationToken::new(), TaskTracker::new());
-        let limits = server::ConnectionLimits::default;
-        servers.spawn(server::serve(
-            public,
-            web::public(web.clone()),
-            limits(),
-            stop.clone(),
-        ));
-        if let Some(admin) = admin {
-            servers.spawn(server::serve(admin, web::admin(web), limits(), stop.clone()));
-        }
+        let stop = CancellationToken::new();
+        let servers = servers((public, admin), &web, &stop);
         servers.spawn(look_around(pipeline.clone(), seen, stop.clone()));
         let workers = Workers::start(&pipeline);
         Ok(Self {
@@ -199,6 +191,24 @@ impl Service {
     }
 }
 
+/// The public server, and the operator's own.
+fn servers(
+    (public, admin): (TcpListener, Option<TcpListener>),
+    web: &Arc<web::Parts>,
+    stop: &CancellationToken,
+) -> TaskTracker {
+    let servers = TaskTracker::new();
+    let serve = |listener, router| {
+        let limits = server::ConnectionLimits::default();
+        servers.spawn(server::serve(listener, router, limits, stop.clone()));
+    };
+    serve(public, web::public(web.clone()));
+    if let Some(admin) = admin {
+        serve(admin, web::admin(web.clone()));
+    }
+    servers
+}
+
 /// What the handlers work with.
 async fn web_parts(
     config: &Config,
@@ -213,6 +223,7 @@ async fn web_parts(
         github_secrets: config.github.webhook_secret.clone(),
         bindings: Bindings::new(&config.images, &config.registries),
         links: PageLinks::new(&config.public_url, page_keys.clone()),
+        github_pages: config.github.web_url.as_str().trim_end_matches('/').to_owned(),
         page_keys,
         admin_token: config.web.admin_token.clone(),
         max_body: usize::try_from(config.hooks.max_body).unwrap_or(usize::MAX),

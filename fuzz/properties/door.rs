@@ -167,6 +167,7 @@ impl House {
                 }],
                 &[].into(),
             ),
+            github_pages: "https://github.com".to_owned(),
             page_keys: page_keys.clone(),
             links: PageLinks::new("https://checks.example.org", page_keys),
             admin_token: Some(secret("operator")),

@@ -51,7 +51,7 @@ struct Explained {
 }
 
 pub(super) async fn run(common: &Common, options: &Options) -> Result<(), Failure> {
-    let config = common.load()?;
+    let config = common.load_with_app().await?;
     let wrong = |error: &dyn std::error::Error| Failure::Usage(error.to_string());
     let trust = Trust::new(&config.net).map_err(|error| wrong(&error))?;
     let login = docker_login_file(|name| std::env::var(name).ok());

@@ -1,8 +1,10 @@
 //! The command line: one file for each subcommand, thinly over the parts.
 
 mod demo;
+mod doctor;
 mod explain;
 mod hook_url;
+mod manifest;
 mod replay;
 mod serve;
 mod telemetry;
@@ -17,6 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, ConfigError};
 use crate::service::StartError;
+use crate::setup::adopt_stored_app;
 
 /// Tests a pushed image with its own tests and puts the verdict on the commit that it was built from.
 #[derive(Debug, Parser)]
@@ -68,6 +71,10 @@ enum Command {
     HookUrl(hook_url::Options),
     /// Feed a saved payload or a stored delivery through the pipeline again
     Replay(replay::Options),
+    /// Check everything that the bot needs, each with its mend
+    Doctor,
+    /// Print the GitHub App manifest for this `public_url`
+    Manifest,
 }
 
 /// Why a command ends with a code that is not 0.
@@ -125,6 +132,8 @@ pub async fn run() -> ExitCode {
         Command::Explain(options) => explain::run(&cli.common, &options).await,
         Command::HookUrl(options) => hook_url::run(&cli.common, &options).await,
         Command::Replay(options) => replay::run(&cli.common, &options).await,
+        Command::Doctor => Box::pin(doctor::run(&cli.common)).await,
+        Command::Manifest => manifest::run(&cli.common),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -154,6 +163,15 @@ fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
 impl Common {
     fn load(&self) -> Result<Config, ConfigError> {
         Config::load(self.config.as_deref(), std::env::vars())
+    }
+
+    /// The configuration, with the App that the set-up made where it names none.
+    async fn load_with_app(&self) -> Result<Config, Failure> {
+        let mut config = self.load()?;
+        adopt_stored_app(&mut config)
+            .await
+            .map_err(|error| Failure::Outside(error.to_string()))?;
+        Ok(config)
     }
 }
 

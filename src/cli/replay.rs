@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Common, Failure, serve, stop_signal, test};
+use super::{Common, Failure, stop_signal, test};
 use crate::access::{PageKeys, PageLinks};
 use crate::clock::Clock;
 use crate::config::{Config, docker_login_file};
@@ -61,7 +61,12 @@ enum Payload {
 }
 
 pub(super) async fn run(common: &Common, options: &Options) -> Result<(), Failure> {
-    let config = serve::load(common)?;
+    let config = common.load_with_app().await?;
+    if !config.github.has_app() {
+        return Err(Failure::Usage(
+            "no GitHub App is configured: `hubcheck serve` leads through making one, or set [github] app_id, private_key_file and webhook_secret".to_owned(),
+        ));
+    }
     let stopped = stop_signal()?;
     let payload = match read_file(options)? {
         Some(payload) => payload,
@@ -161,7 +166,8 @@ async fn replay(config: Config, payload: &Payload, stop: &CancellationToken) -> 
 /// With a store of its own that is thrown away, and every write to GitHub printed.
 async fn rehearse(mut config: Config, payload: &Payload, stop: &CancellationToken) -> Result<(), Failure> {
     if let Payload::Github { event, .. } = payload
-        && delivery::of_github(event, "", None).acts
+        && !matches!(event, GithubEvent::PackagePushed { .. })
+        && delivery::acts_on(event).0 == Decision::Queued
     {
         return Err(Failure::Usage(
             "--dry-run takes what registries send: an event of GitHub's is about what the store holds, and a dry run leaves the store alone".to_owned(),
@@ -260,7 +266,10 @@ async fn delivered(config: &Config, store: &Store, payload: &Payload) -> Result<
             let bindings = Bindings::new(&config.images, &config.registries);
             delivery::of_registry(store, &bindings, *sender, (parsed, body.clone())).await
         }
-        Payload::Github { event, name } => Ok(delivery::of_github(event, name, None)),
+        Payload::Github { event, name } => {
+            let bindings = Bindings::new(&config.images, &config.registries);
+            delivery::of_github(store, &bindings, event, (name, None)).await
+        }
     }
 }
 

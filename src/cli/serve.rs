@@ -1,28 +1,33 @@
 //! `hubcheck serve`: the bot.
 
+use std::os::fd::AsFd;
+
+use tokio::net::TcpListener;
+
 use super::{Common, Failure, stop_signal};
 use crate::config::{Config, docker_login_file};
 use crate::service::{Environment, Service};
-
-/// What an operator without an App is told.
-const NO_APP: &str =
-    "no GitHub App is configured. Make one at GitHub (Settings → Developer settings → GitHub Apps) with
-  permissions  checks: write, statuses: write, contents: read, pull_requests: read, attestations: read, metadata: read
-  events       check_run, check_suite, push, repository
-  webhook URL  {public_url}/hooks/github
-and set in the configuration
-  [github]
-  app_id = 123456
-  private_key_file = \"app.pem\"
-  webhook_secret = [\"…\"]
-`hubcheck demo` shows the whole loop without one";
+use crate::setup::set_up;
 
 pub(super) async fn run(common: &Common) -> Result<(), Failure> {
-    let config = load(common)?;
+    let mut config = common.load_with_app().await?;
     warn_of_what_is_missing(&config);
-    let stopped = stop_signal()?;
+    let mut stopped = Box::pin(stop_signal()?);
+    let listener = if config.github.has_app() {
+        None
+    } else {
+        let listener = bind(&config).await?;
+        // The wizard's own handle: the other one stays open, so that nobody who comes meanwhile is turned away.
+        let handle = second_handle(&listener)?;
+        tokio::select! {
+            made = set_up(&mut config, handle, tell_link) => made?,
+            () = &mut stopped => return Ok(()),
+        }
+        Some(listener)
+    };
     let environment = Environment {
         docker_login_file: docker_login_file(|name| std::env::var(name).ok()),
+        listener,
         ..Environment::default()
     };
     let public_url = config.public_url.clone();
@@ -34,13 +39,31 @@ pub(super) async fn run(common: &Common) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The configuration of a bot that has its App.
-pub(super) fn load(common: &Common) -> Result<Config, Failure> {
-    let config = common.load()?;
-    if config.github.app_id.is_none() && config.github.private_key.is_none() {
-        return Err(Failure::Usage(NO_APP.replace("{public_url}", &config.public_url)));
-    }
-    Ok(config)
+/// Where the world reaches us.
+async fn bind(config: &Config) -> Result<TcpListener, Failure> {
+    let address = &config.listen;
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure::Outside(format!(
+            "cannot listen on {address}: {error}; set `listen` to a free address"
+        ))
+    })
+}
+
+fn second_handle(listener: &TcpListener) -> Result<TcpListener, Failure> {
+    let handle = listener
+        .as_fd()
+        .try_clone_to_owned()
+        .map(std::net::TcpListener::from);
+    handle
+        .and_then(TcpListener::from_std)
+        .map_err(|error| Failure::Outside(format!("cannot listen: {error}")))
+}
+
+/// For whoever started us, and nobody else: it stands in no log that is kept.
+fn tell_link(link: &str) {
+    super::telemetry::say(&format!(
+        "no GitHub App is configured yet. Open this link to make one; it opens once:\n\n  {link}\n"
+    ));
 }
 
 fn warn_of_what_is_missing(config: &Config) {

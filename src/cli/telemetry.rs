@@ -31,6 +31,12 @@ pub(super) fn start(common: &Common, service: bool) {
     }
 }
 
+/// Says something on stderr that a person is to read, beside the log.
+pub(super) fn say(what: &str) {
+    // Nobody is left to tell if stderr is gone.
+    let _ = writeln!(io::stderr(), "{what}");
+}
+
 /// Says on stderr why a command failed.
 pub(super) fn complain(why: &str) {
     // Nobody is left to tell if stderr is gone.

@@ -7,6 +7,14 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
+/// A duration, or `off`.
+pub(super) fn or_off<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    match String::deserialize(deserializer)?.as_str() {
+        "off" => Ok(None),
+        text => parse(text).map(Some).map_err(D::Error::custom),
+    }
+}
+
 /// A duration, or what is wrong with the text.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     read(text).ok_or_else(|| {

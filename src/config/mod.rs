@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use crate::model::{ImageName, Profile, RepoName, is_secret_name};
+use crate::model::{ImageName, Profile, RegisteredApp, RepoName, is_secret_name};
 
 pub(crate) mod duration;
 mod environment;
@@ -41,6 +41,9 @@ pub struct Config {
     /// How long running work may go on after a signal to stop.
     #[serde(with = "duration")]
     pub shutdown_grace: Duration,
+    /// How often the tags of images are compared with their registries. `None`: hourly, for webhooks that were missed.
+    #[serde(deserialize_with = "duration::or_off")]
+    pub poll: Option<Duration>,
     /// How long finished runs, logs and deliveries are kept.
     #[serde(with = "duration")]
     pub retention: Duration,
@@ -96,6 +99,22 @@ pub struct Github {
     pub api_url: Url,
     /// The pages.
     pub web_url: Url,
+}
+
+impl Github {
+    /// Does the configuration name an App, however well?
+    pub fn has_app(&self) -> bool {
+        self.app_id.is_some() || self.private_key.is_some()
+    }
+
+    /// Is the App that the set-up made, from now on.
+    pub fn adopt(&mut self, app: RegisteredApp) {
+        self.app_id = Some(app.id);
+        self.private_key = Some(app.private_key);
+        self.webhook_secret.push(app.webhook_secret);
+        self.client_id = Some(app.client_id);
+        self.client_secret = Some(app.client_secret);
+    }
 }
 
 /// `[net]`

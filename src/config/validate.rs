@@ -7,6 +7,9 @@ use url::Url;
 use super::Config;
 use super::file::Step;
 
+/// Registries limit how often they may be asked.
+const SHORTEST_POLL: Duration = Duration::from_secs(10);
+
 /// How the address of the embedded store starts.
 pub(super) const SQLITE: &str = "sqlite://";
 
@@ -160,6 +163,12 @@ fn check_docker(config: &Config) -> Result<(), Problem> {
         if time == Duration::ZERO {
             return problem(path.iter().copied(), "is no time at all");
         }
+    }
+    if config.poll.is_some_and(|every| every < SHORTEST_POLL) {
+        return problem(
+            ["poll"],
+            "is under 10s: registries limit how often they may be asked",
+        );
     }
     if config.hooks.max_body == 0 {
         return problem(["hooks", "max_body"], "is 0: every body would be too large");

@@ -32,9 +32,17 @@ pub(super) struct App {
     crab: Octocrab,
 }
 
+/// The App's number, or its client id: GitHub takes both.
+#[derive(Clone, Copy, Serialize)]
+#[serde(untagged)]
+enum Issuer<'a> {
+    Number(u64),
+    Client(&'a str),
+}
+
 #[derive(Serialize)]
-struct Claims {
-    iss: u64,
+struct Claims<'a> {
+    iss: Issuer<'a>,
     iat: i64,
     exp: i64,
 }
@@ -49,7 +57,7 @@ impl App {
             crab,
         };
         // Public keys pass for keys until something is to be signed.
-        app.sign(0)?;
+        app.sign(Issuer::Number(id), 0)?;
         Ok(app)
     }
 
@@ -73,16 +81,42 @@ impl App {
         answer.good(request)
     }
 
+    /// Sends a request as the App of this client id, by the clock that GitHub is known to have.
+    pub(super) async fn send_as(
+        &self,
+        client_id: &str,
+        api: &Api,
+        request: &Request,
+    ) -> Result<Answer, GithubError> {
+        let ahead = self.ahead_s.load(Ordering::Relaxed);
+        let signed = self.signed_as(Issuer::Client(client_id), request, ahead)?;
+        ask(&signed, api, request).await?.good(request)
+    }
+
+    /// This machine's time, in Unix seconds.
+    pub(super) fn now_s(&self) -> i64 {
+        self.clock.now() / 1_000
+    }
+
     fn signed(&self, request: &Request, ahead_s: i64) -> Result<Octocrab, GithubError> {
+        self.signed_as(Issuer::Number(self.id), request, ahead_s)
+    }
+
+    fn signed_as(
+        &self,
+        issuer: Issuer<'_>,
+        request: &Request,
+        ahead_s: i64,
+    ) -> Result<Octocrab, GithubError> {
         let cannot = || GithubError::Unauthorized(format!("{request}: the App's token cannot be signed"));
-        self.with_token(self.sign(ahead_s).map_err(|_| cannot())?)
+        self.with_token(self.sign(issuer, ahead_s).map_err(|_| cannot())?)
             .map_err(|_| cannot())
     }
 
-    fn sign(&self, ahead_s: i64) -> Result<SecretString, KeyError> {
-        let now = self.clock.now() / 1_000 + ahead_s;
+    fn sign(&self, iss: Issuer<'_>, ahead_s: i64) -> Result<SecretString, KeyError> {
+        let now = self.now_s() + ahead_s;
         let claims = Claims {
-            iss: self.id,
+            iss,
             iat: now - BACK_S,
             exp: now + AHEAD_S,
         };

@@ -6,7 +6,7 @@ use http::{StatusCode, header};
 
 use super::error::GithubError;
 use super::transport::Request;
-use super::{GitHub, encoded, path, wire};
+use super::{GitHub, encoded, wire};
 use crate::model::{CommitSha, Repo};
 
 /// What stands at a path.
@@ -76,6 +76,7 @@ impl GitHub {
     }
 }
 
+/// By the repository's number: its name may be another one's by now, which must not speak in its place.
 fn contents(repo: &Repo, file: &str) -> String {
-    path(&repo.name, &format!("/contents/{}", encoded(file)))
+    format!("/repositories/{}/contents/{}", repo.id.0, encoded(file))
 }

@@ -14,14 +14,19 @@ const MOST_PAGES: usize = 1_000;
 impl GitHub {
     /// All installations of the App that are not suspended.
     pub async fn installations(&self) -> Result<Vec<InstallationId>, GithubError> {
+        let listed = self.list_installations().await?.into_iter();
+        let active = listed.filter(|one| one.suspended_at.is_none());
+        Ok(active.map(|one| one.id).collect())
+    }
+
+    pub(super) async fn list_installations(&self) -> Result<Vec<wire::Installation>, GithubError> {
         let mut found = Vec::new();
         for page in 1..=MOST_PAGES {
             let request = Request::get(format!("/app/installations?per_page={PER_PAGE}&page={page}"));
             let answer = self.inner.app.send(&self.inner.api, &request).await?;
             let installations: Vec<wire::Installation> = wire::read(&request, &answer)?;
             let is_last = installations.len() < PER_PAGE;
-            let active = installations.into_iter().filter(|one| one.suspended_at.is_none());
-            found.extend(active.map(|one| one.id));
+            found.extend(installations);
             if is_last {
                 break;
             }

@@ -10,14 +10,17 @@ mod app_key;
 mod archive;
 mod attestations;
 mod checks;
+mod checkup;
 mod commits;
 mod contents;
+mod deliveries;
 mod error;
 #[doc(hidden)]
 pub mod foreign;
 mod installations;
 mod limits;
 mod memory;
+mod registration;
 mod rehearsal;
 mod repos;
 mod statuses;
@@ -32,16 +35,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use octocrab::OctocrabBuilder;
 use octocrab::service::middleware::retry::RetryConfig;
+use octocrab::{Octocrab, OctocrabBuilder};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 pub use app_key::KeyError;
 pub use archive::ArchivedFile;
+pub use checkup::{Budget, Grant};
 pub use commits::Standing;
 pub use contents::Content;
+pub use deliveries::Attempt;
 pub use error::{GithubError, Refused, SetupError};
+pub use registration::{RegistrationError, register};
 pub use rehearsal::RehearsedWrite;
 
 use crate::clock::Clock;
@@ -152,6 +158,27 @@ impl GitHub {
         let app_id = config.app_id.ok_or(SetupError::NoAppId)?;
         let key = config.private_key.as_ref().ok_or(SetupError::NoKey)?;
         let key = app_key::parse(key.expose_secret())?;
+        let (api, files, crab) = Self::client(config, http, timeout)?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                api,
+                files,
+                app: App::new(app_id, key, clock, crab)?,
+                tokens: Tokens::default(),
+                installations: Mutex::default(),
+                memory: Memory::default(),
+                moved: Mutex::default(),
+            }),
+            rehearsal: None,
+        })
+    }
+
+    /// What speaks to the API as nobody, and what reads files beside it.
+    fn client(
+        config: &config::Github,
+        http: reqwest::ClientBuilder,
+        timeout: Duration,
+    ) -> Result<(Api, reqwest::Client, Octocrab), SetupError> {
         let url = config.api_url.clone();
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
             return Err(SetupError::ApiUrl(format!(
@@ -171,18 +198,7 @@ impl GitHub {
             .add_header(http::header::ACCEPT, "application/vnd.github+json".to_owned())
             .build_with_reqwest(http.clone())
             .map_err(|error| SetupError::Client(transport::causes(&error)))?;
-        Ok(Self {
-            inner: Arc::new(Inner {
-                api: Api { url, timeout },
-                files: http,
-                app: App::new(app_id, key, clock, crab)?,
-                tokens: Tokens::default(),
-                installations: Mutex::default(),
-                memory: Memory::default(),
-                moved: Mutex::default(),
-            }),
-            rehearsal: None,
-        })
+        Ok((Api { url, timeout }, http, crab))
     }
 
     /// Hands writes over instead of sending them, and goes on as if they had been; reads are real. Waits where

@@ -11,13 +11,7 @@ impl GitHub {
         let request = Request::get("/app".to_owned());
         let answer = self.inner.app.send(&self.inner.api, &request).await?;
         let app: wire::App = wire::read(&request, &answer)?;
-        Ok(AppInfo {
-            id: app.id,
-            slug: app.slug,
-            name: app.name,
-            permissions: app.permissions,
-            events: app.events,
-        })
+        Ok(app.into())
     }
 
     /// A repository as it is now, or was within the last minute if no event told of a change since.

@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::error::{GithubError, excerpt};
 use super::transport::{Answer, Request};
 use crate::model::{
-    Annotation, CheckState, CommitSha, Conclusion, InstallationId, Progress, Repo, RepoId, RepoName,
-    StatusState, StatusValue, Visibility,
+    Annotation, CheckState, CommitSha, Conclusion, InstallationId, Progress, RERUN_ACTION, Repo, RepoId,
+    RepoName, StatusState, StatusValue, Visibility,
 };
 
 #[derive(Deserialize)]
@@ -26,10 +26,90 @@ pub(super) struct App {
     pub(super) events: Vec<String>,
 }
 
+impl From<App> for super::AppInfo {
+    fn from(app: App) -> Self {
+        Self {
+            id: app.id,
+            slug: app.slug,
+            name: app.name,
+            permissions: app.permissions,
+            events: app.events,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 pub(super) struct Installation {
     pub(super) id: InstallationId,
     pub(super) suspended_at: Option<Value>,
+    account: Option<Account>,
+    #[serde(default)]
+    permissions: BTreeMap<String, String>,
+    #[serde(default)]
+    events: Vec<String>,
+}
+
+/// An organisation, a user or an enterprise.
+#[derive(Deserialize)]
+struct Account {
+    login: Option<String>,
+    slug: Option<String>,
+}
+
+impl From<Installation> for super::Grant {
+    fn from(installation: Installation) -> Self {
+        let account = installation
+            .account
+            .and_then(|account| account.login.or(account.slug));
+        Self {
+            installation: installation.id,
+            account: account.unwrap_or_else(|| installation.id.0.to_string()),
+            permissions: installation.permissions,
+            events: installation.events,
+            is_suspended: installation.suspended_at.is_some(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct HookConfig {
+    pub(super) url: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RateLimit {
+    pub(super) resources: Resources,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Resources {
+    pub(super) core: Rate,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Rate {
+    pub(super) limit: u64,
+    pub(super) remaining: u64,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Attempt {
+    id: i64,
+    guid: String,
+    event: String,
+    pub(super) delivered_at: Timestamp,
+    pub(super) status_code: u16,
+}
+
+impl From<Attempt> for super::Attempt {
+    fn from(attempt: Attempt) -> Self {
+        Self {
+            id: attempt.id,
+            guid: attempt.guid,
+            event: attempt.event,
+            at: attempt.delivered_at,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -266,7 +346,23 @@ struct CheckBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     completed_at: Option<String>,
     output: Output<'a>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    actions: &'static [Action],
 }
+
+/// A button beside a completed check run. <https://docs.github.com/rest/checks/runs#create-a-check-run>
+#[derive(Serialize)]
+struct Action {
+    label: &'static str,
+    description: &'static str,
+    identifier: &'static str,
+}
+
+const RERUN: Action = Action {
+    label: "Rerun",
+    description: "Test the same digest once more",
+    identifier: RERUN_ACTION,
+};
 
 #[derive(Serialize)]
 struct Output<'a> {
@@ -304,6 +400,7 @@ pub(super) fn check_body(check: &CheckState, write: Write) -> Value {
             summary: &check.summary,
             annotations: &check.annotations,
         },
+        actions: if conclusion.is_some() { &[RERUN] } else { &[] },
     })
 }
 

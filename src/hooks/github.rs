@@ -9,7 +9,12 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use super::{BadBody, body};
-use crate::model::{CommitSha, InstallationId, RepoId, RepoName, RunId, Visibility};
+use crate::model::{
+    Arrival, CommitSha, InstallationId, Push, RERUN_ACTION, RepoId, RepoName, RunId, Visibility,
+};
+
+mod arrival;
+mod package;
 
 /// The most that is kept of a name that we do not know, in characters.
 const MAX_NAME: usize = 80;
@@ -37,6 +42,21 @@ impl From<Repository> for RepoRef {
             name: repository.full_name,
         }
     }
+}
+
+/// A commit that came to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArrivedCommit {
+    /// The repository that it is to be told in.
+    pub repo: RepoRef,
+    /// The installation in it.
+    pub installation: InstallationId,
+    /// The commit.
+    pub commit: CommitSha,
+    /// How.
+    pub arrival: Arrival,
+    /// Does the default branch mean another commit by it?
+    pub moves_default: bool,
 }
 
 /// What GitHub tells the App.
@@ -87,13 +107,27 @@ pub enum GithubEvent {
         /// Who may see it from now on.
         visibility: Visibility,
     },
-    /// The default branch means another commit.
-    DefaultBranchPushed {
-        /// The repository.
+    /// A repository has another name or another owner, was archived, taken up again or deleted.
+    RepositoryChanged {
+        /// The repository, by its name of now.
         repo: RepoRef,
-        /// The installation in it.
-        installation: InstallationId,
+        /// The installation in it, where GitHub says so.
+        installation: Option<InstallationId>,
+        /// GitHub's word for what happened.
+        action: String,
     },
+    /// An image was pushed to GitHub's own registry.
+    PackagePushed {
+        /// The image and its tag.
+        push: Push,
+    },
+    /// A manifest was pushed to GitHub's own registry that no run is to be made of.
+    PackageIgnored {
+        /// Why.
+        reason: String,
+    },
+    /// A commit came to be of which an image may be built.
+    CommitArrived(ArrivedCommit),
     /// Nothing that is acted on.
     Other {
         /// GitHub's name of the event.
@@ -142,11 +176,18 @@ pub fn parse(event: &str, body: &[u8]) -> Result<GithubEvent, BadBody> {
     match (event, action.as_deref()) {
         ("ping", _) => Ok(GithubEvent::Ping),
         ("installation" | "installation_repositories", _) => installation(body),
-        ("check_run", Some("rerequested")) => check_run(body),
+        ("check_run", Some("rerequested" | "requested_action")) => check_run(body),
         ("check_suite", Some("rerequested")) => check_suite(body),
-        ("push", _) => push(body),
+        ("check_suite", Some("requested")) => arrival::suite(body),
+        ("push", _) => arrival::push(body),
+        ("pull_request", Some("opened" | "synchronize" | "reopened")) => arrival::pull_request(body),
+        ("merge_group", Some("checks_requested")) => arrival::merge_group(body),
         ("repository", Some("privatized")) => repository(body, Visibility::Private),
         ("repository", Some("publicized")) => repository(body, Visibility::Public),
+        ("repository", Some("renamed" | "transferred" | "archived" | "unarchived" | "deleted")) => {
+            repository_changed(body)
+        }
+        ("registry_package", Some("published" | "updated")) => package::read(body),
         _ => Ok(GithubEvent::Other {
             event: excerpt(event),
             action: action.as_deref().map(excerpt),
@@ -193,12 +234,24 @@ fn check_run(body: &[u8]) -> Result<GithubEvent, BadBody> {
         head_sha: CommitSha,
     }
     #[derive(Deserialize)]
+    struct Button {
+        identifier: String,
+    }
+    #[derive(Deserialize)]
     struct Payload {
         repository: Repository,
         installation: Installation,
         check_run: CheckRun,
+        requested_action: Option<Button>,
     }
     let payload: Payload = body::read(body)?;
+    let pressed = payload.requested_action.map(|button| button.identifier);
+    if pressed.is_some_and(|identifier| identifier != RERUN_ACTION) {
+        return Ok(GithubEvent::Other {
+            event: "check_run".to_owned(),
+            action: Some("requested_action".to_owned()),
+        });
+    }
     Ok(GithubEvent::CheckRunRerequested {
         repo: payload.repository.into(),
         installation: payload.installation.id,
@@ -245,33 +298,18 @@ fn repository(body: &[u8], visibility: Visibility) -> Result<GithubEvent, BadBod
     })
 }
 
-fn push(body: &[u8]) -> Result<GithubEvent, BadBody> {
-    #[derive(Deserialize)]
-    struct Pushed {
-        #[serde(flatten)]
-        repository: Repository,
-        default_branch: String,
-    }
+fn repository_changed(body: &[u8]) -> Result<GithubEvent, BadBody> {
     #[derive(Deserialize)]
     struct Payload {
-        #[serde(rename = "ref")]
-        reference: String,
-        repository: Option<Pushed>,
+        action: String,
+        repository: Repository,
         installation: Option<Installation>,
     }
     let payload: Payload = body::read(body)?;
-    let pushed = payload.repository.zip(payload.installation);
-    let is_default =
-        |pushed: &Pushed| payload.reference.strip_prefix("refs/heads/") == Some(&pushed.default_branch);
-    Ok(match pushed {
-        Some((pushed, installation)) if is_default(&pushed) => GithubEvent::DefaultBranchPushed {
-            repo: pushed.repository.into(),
-            installation: installation.id,
-        },
-        _ => GithubEvent::Other {
-            event: "push".to_owned(),
-            action: None,
-        },
+    Ok(GithubEvent::RepositoryChanged {
+        repo: payload.repository.into(),
+        installation: payload.installation.map(|installation| installation.id),
+        action: payload.action,
     })
 }
 

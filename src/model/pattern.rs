@@ -7,6 +7,53 @@ use serde::{Deserialize, Serialize};
 
 use super::image::{ImageName, InvalidReference, Tag, excerpt};
 
+/// What each `*` of a pattern stands for in `text`, as little as possible for all but the last.
+fn captures<'t>(pattern: &str, text: &'t str) -> Option<Vec<&'t str>> {
+    let mut parts = pattern.split('*');
+    let mut rest = text.strip_prefix(parts.next()?)?;
+    let mut parts = parts.peekable();
+    let mut captures = Vec::new();
+    while let Some(part) = parts.next() {
+        let (capture, after) = if parts.peek().is_none() {
+            (rest.strip_suffix(part)?, "")
+        } else {
+            rest.split_once(part)?
+        };
+        captures.push(capture);
+        rest = after;
+    }
+    rest.is_empty().then_some(captures)
+}
+
+/// A pattern of branches: `main`, `release/*`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct BranchPattern(String);
+
+impl BranchPattern {
+    /// Does it stand for this branch, which is named without `refs/heads/`?
+    pub fn matches(&self, branch: &str) -> bool {
+        captures(&self.0, branch).is_some()
+    }
+}
+
+impl TryFrom<String> for BranchPattern {
+    type Error = InvalidReference;
+
+    /// What Git allows in a branch's name, and `*`.
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let is_odd = |char: char| char.is_whitespace() || char.is_control() || "~^:?[\\".contains(char);
+        if (1..=255).contains(&text.len()) && !text.contains(is_odd) && !text.starts_with("refs/") {
+            Ok(Self(text))
+        } else {
+            Err(InvalidReference(format!(
+                "`{}` is no branch and no pattern of branches: write its name like `main`, or `release/*`",
+                excerpt(&text)
+            )))
+        }
+    }
+}
+
 /// A pattern of tags: `v*`, `*-alpine`, `latest`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -20,20 +67,7 @@ impl TagPattern {
 
     /// What each `*` stands for in this tag, as little as possible for all but the last; `None`: it does not match.
     pub fn captures<'t>(&self, tag: &'t Tag) -> Option<Vec<&'t str>> {
-        let mut parts = self.0.split('*');
-        let mut rest = tag.as_str().strip_prefix(parts.next()?)?;
-        let mut parts = parts.peekable();
-        let mut captures = Vec::new();
-        while let Some(part) = parts.next() {
-            let (capture, after) = if parts.peek().is_none() {
-                (rest.strip_suffix(part)?, "")
-            } else {
-                rest.split_once(part)?
-            };
-            captures.push(capture);
-            rest = after;
-        }
-        rest.is_empty().then_some(captures)
+        captures(&self.0, tag.as_str())
     }
 
     /// How many `*` it has.
@@ -107,7 +141,15 @@ impl ImagePattern {
 
     /// Is it the name of one image?
     pub fn is_exact(&self) -> bool {
-        matches!(self.0, Images::One(_))
+        self.image().is_some()
+    }
+
+    /// The image, where it is the name of one.
+    pub fn image(&self) -> Option<&ImageName> {
+        match &self.0 {
+            Images::One(name) => Some(name),
+            Images::Namespace(_) => None,
+        }
     }
 
     /// The patterns that stand for an image, the narrower one first.

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::results::RemarkLevel;
 use super::{CommitSha, RunId};
 
+/// What the button *Rerun* of a completed check run is called in GitHub's event.
+pub const RERUN_ACTION: &str = "rerun";
+
 /// How a completed check run ended, in GitHub's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -15,6 +18,8 @@ pub enum Conclusion {
     Failure,
     /// Counts as passed at GitHub, so it is never used unasked.
     Neutral,
+    /// There is nothing to be tested: counts as passed at GitHub.
+    Skipped,
     /// Another run took its place.
     Cancelled,
     /// Too slow, or trouble that outlasted our patience.

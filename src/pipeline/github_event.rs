@@ -1,9 +1,11 @@
-//! Events of GitHub's that ask for something: reruns, and installations that come and go.
+//! What deliveries ask for by themselves: GitHub's events (reruns, installations and repositories that change), and
+//! the operator's orders.
 
 use super::Pipeline;
 use super::worker::JobError;
+use crate::delivery::OPERATOR;
 use crate::hooks::github::{GithubEvent, RepoRef};
-use crate::model::{CommitSha, InstallationId, RunId, Visibility};
+use crate::model::{CommitSha, InstallationId, Order, RunId, Visibility};
 use crate::store::{Lease, ToIndex};
 
 impl Pipeline {
@@ -15,6 +17,10 @@ impl Pipeline {
             .delivery(id)
             .await?
             .ok_or_else(|| nonsense("it is gone"))?;
+        if delivery.summary.sender == OPERATOR {
+            let order = serde_json::from_str(&delivery.body).map_err(|error| nonsense(&error.to_string()))?;
+            return self.order(lease, order).await;
+        }
         let event = serde_json::from_str(&delivery.body).map_err(|error| nonsense(&error.to_string()))?;
         match event {
             GithubEvent::InstallationChanged {
@@ -23,17 +29,8 @@ impl Pipeline {
                 removed,
                 ..
             } => {
-                for repo in added.iter().chain(&removed) {
-                    self.parts.github.forget_installation(&repo.name);
-                }
-                self.parts.github.installation_changed(installation).await;
-                for repo in &added {
-                    self.store().installed(repo.id, installation).await?;
-                }
-                self.store().unpark_reports(installation).await?;
-                // Which repositories it reaches now, and what they declare, GitHub says itself.
-                let read = [ToIndex::Installation(installation)];
-                Ok(self.store().complete_with_index(lease, &read).await?)
+                self.installation_changed(lease, installation, (&added, &removed))
+                    .await
             }
             GithubEvent::CheckRunRerequested {
                 repo,
@@ -50,35 +47,92 @@ impl Pipeline {
             GithubEvent::VisibilityChanged { repo, visibility } => {
                 self.visibility_changed(lease, &repo, visibility).await
             }
-            GithubEvent::DefaultBranchPushed { repo, installation } => {
-                self.default_branch_pushed(lease, &repo, installation).await
+            GithubEvent::CommitArrived(came) => {
+                self.commit_arrived(lease, &came, delivery.summary.received_at)
+                    .await
             }
-            GithubEvent::CheckSuiteRerequested { .. } | GithubEvent::Ping | GithubEvent::Other { .. } => {
-                Ok(self.store().complete(lease).await?)
+            GithubEvent::RepositoryChanged {
+                repo,
+                installation,
+                action,
+            } => {
+                self.repository_changed(lease, &repo, (installation, &action))
+                    .await
             }
+            GithubEvent::CheckSuiteRerequested { .. }
+            | GithubEvent::Ping
+            | GithubEvent::PackagePushed { .. }
+            | GithubEvent::PackageIgnored { .. }
+            | GithubEvent::Other { .. } => Ok(self.store().complete(lease).await?),
         }
     }
 
-    /// The file may be another one now. If it cannot be read at once, the whole installation is read again later.
-    async fn default_branch_pushed(
+    async fn installation_changed(
+        &self,
+        lease: &Lease,
+        installation: InstallationId,
+        (added, removed): (&[RepoRef], &[RepoRef]),
+    ) -> Result<(), JobError> {
+        for repo in added.iter().chain(removed) {
+            self.parts.github.forget_installation(&repo.name);
+        }
+        self.parts.github.installation_changed(installation).await;
+        for repo in added {
+            self.store().installed(repo.id, installation).await?;
+        }
+        self.store().unpark_reports(installation).await?;
+        // Which repositories it reaches now, and what they declare, GitHub says itself.
+        let read = [ToIndex::Installation(installation)];
+        Ok(self.store().complete_with_index(lease, &read).await?)
+    }
+
+    /// What the operator asks for is done to the run as it is by now.
+    async fn order(&self, lease: &Lease, order: Order) -> Result<(), JobError> {
+        match order {
+            Order::Rerun { run } => {
+                let rerun = self.store().rerun(lease, run, &lease.subject).await?;
+                tracing::info!(run.id = %run, ?rerun, "the operator asks for a run again");
+            }
+            Order::Cancel { run } => {
+                let cancelled = self
+                    .store()
+                    .cancel(lease, run, "cancelled by the operator")
+                    .await?;
+                if cancelled {
+                    self.stop_executing(run);
+                }
+                tracing::info!(run.id = %run, cancelled, "the operator cancels a run");
+            }
+        }
+        Ok(())
+    }
+
+    /// The repository has another name or owner, or may be written to again. Its number is the same.
+    async fn repository_changed(
         &self,
         lease: &Lease,
         repo: &RepoRef,
-        installation: InstallationId,
+        (installation, action): (Option<InstallationId>, &str),
     ) -> Result<(), JobError> {
-        let read = match self.parts.github.repo(&repo.name).await {
-            Ok(now) if now.id == repo.id => self.read_declaration(&now).await?.map(drop),
-            Ok(_) => Ok(()),
-            Err(error) => Err(error),
-        };
-        match read {
-            Ok(()) => Ok(self.store().complete(lease).await?),
-            Err(error) => {
-                tracing::warn!(%error, repo.name = %repo.name, "cannot read what a repository declares; tried again");
-                let again = [ToIndex::Installation(installation)];
-                Ok(self.store().complete_with_index(lease, &again).await?)
+        self.parts.github.repo_changed(repo.id);
+        self.parts.github.forget_installation(&repo.name);
+        if action == "deleted" {
+            self.store().forget_declaration(repo.id).await?;
+            return Ok(self.store().complete(lease).await?);
+        }
+        match self.parts.github.repo(&repo.name).await {
+            Ok(now) if now.id == repo.id => {
+                self.store().repo_seen(&now).await?;
+                // What waits for it, or was refused there, is the business of the installation that it is in now.
+                self.store().installed(now.id, now.installation).await?;
+            }
+            Ok(_) => {}
+            Err(why) => {
+                tracing::warn!(repo.name = %repo.name, %why, "cannot look up a repository that changed; its installation is read again");
             }
         }
+        let again = installation.map_or(ToIndex::Everywhere, ToIndex::Installation);
+        Ok(self.store().complete_with_index(lease, &[again]).await?)
     }
 
     /// Events may come late and out of order: that a repository is private is believed at once, that it is
@@ -116,26 +170,32 @@ impl Pipeline {
             Some(id) => Some(id),
             None => self.store().run_of_check(repo.id, check_run).await?,
         };
-        let run = match id {
-            Some(id) => self
-                .store()
-                .run(id)
-                .await?
-                .filter(|run| run.source.repo.id == repo.id),
+        let ours = match id {
+            Some(id) => self.is_of(id, repo).await?.then_some(id),
             None => None,
         };
-        let Some(run) = run else {
+        let Some(run) = ours else {
             tracing::warn!(repo.name = %repo.name, check_run, "GitHub asks for a run again that is not known here");
             return Ok(self.store().complete(lease).await?);
         };
-        let rerun = self.store().rerun(lease, run.id, &lease.subject).await?;
-        tracing::info!(run.id = %run.id, ?rerun, "GitHub asks for a run again");
+        let rerun = self.store().rerun(lease, run, &lease.subject).await?;
+        tracing::info!(run.id = %run, ?rerun, "GitHub asks for a run again");
         Ok(())
+    }
+
+    /// Is this a run of the repository's, or an image that it waits or waited for?
+    async fn is_of(&self, id: RunId, repo: &RepoRef) -> Result<bool, JobError> {
+        if let Some(run) = self.store().run(id).await? {
+            return Ok(run.source.repo.id == repo.id);
+        }
+        let expected = self.store().expected(id).await?;
+        Ok(expected.is_some_and(|expected| expected.repo.id == repo.id))
     }
 
     async fn rerun_commit(&self, lease: &Lease, repo: &RepoRef, commit: &CommitSha) -> Result<(), JobError> {
         let runs = self.store().current_runs_of_commit(repo.id, commit).await?;
-        let ids: Vec<RunId> = runs.iter().map(|run| run.id).collect();
+        let mut ids: Vec<RunId> = runs.iter().map(|run| run.id).collect();
+        ids.extend(self.store().waits_in_vain(repo.id, commit).await?);
         let reruns = self.store().rerun_all(lease, &ids, &lease.subject).await?;
         tracing::info!(repo.name = %repo.name, %commit, ?reruns, "GitHub asks for all runs on a commit again");
         Ok(())

@@ -5,9 +5,12 @@
 
 mod beside;
 mod conclude;
+mod expect;
 mod github_event;
 mod index;
 mod locate;
+mod missed;
+mod reconcile;
 mod report;
 mod resolve;
 mod retry;
@@ -64,6 +67,8 @@ pub struct Parts {
     pub app_id: u64,
     /// How long finished work is kept.
     pub retention: Duration,
+    /// How often images are compared with their registries, where somebody set it.
+    pub poll: Option<Duration>,
     /// Counters.
     pub metrics: Arc<Metrics>,
 }

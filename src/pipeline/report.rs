@@ -108,7 +108,7 @@ impl Pipeline {
         };
         match sent {
             Ok(()) => {
-                let repo = &told.run().source.repo;
+                let repo = told.repo();
                 if self.parts.github.was_moved(&repo.name) {
                     self.look_again(repo).await;
                 }

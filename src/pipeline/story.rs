@@ -3,12 +3,22 @@
 use super::Pipeline;
 use super::worker::JobError;
 use crate::access::log_is_shown;
-use crate::model::{CheckState, RunId, StatusState, Tag, Verdict};
-use crate::report::{Log, Previous, Sibling, Standing, Story, check_state, mend, status_state};
+use crate::model::{CheckState, CommitSha, Expected, Repo, RunId, StatusState, Tag, Verdict};
+use crate::report::{
+    Log, Previous, Sibling, Standing, Story, check_state, expected_check, expected_status, mend, status_state,
+};
 use crate::store::{Run, Stage};
 
+/// What a check and a status are about.
+pub(super) enum Told {
+    /// A run.
+    Run(Box<Tale>),
+    /// The wait for an image, before there is a run.
+    Expected(Box<Expected>),
+}
+
 /// A run, with what stands beside it in other tables.
-pub(super) struct Told {
+pub(super) struct Tale {
     run: Run,
     tags: Vec<Tag>,
     log_tail: Tail,
@@ -37,20 +47,40 @@ enum Tail {
 }
 
 impl Told {
-    /// The run itself.
-    pub(super) fn run(&self) -> &Run {
-        &self.run
+    /// Where it is told.
+    pub(super) fn repo(&self) -> &Repo {
+        match self {
+            Self::Run(tale) => &tale.run.source.repo,
+            Self::Expected(expected) => &expected.repo,
+        }
+    }
+
+    /// What it is told of.
+    pub(super) fn commit(&self) -> &CommitSha {
+        match self {
+            Self::Run(tale) => &tale.run.source.commit,
+            Self::Expected(expected) => &expected.commit,
+        }
     }
 }
 
 impl Pipeline {
-    /// Reads what there is to tell of a run.
+    /// Reads what there is to tell of a run, or of the wait for it.
     pub(super) async fn read_story(&self, id: RunId) -> Result<Told, JobError> {
-        let run = self
-            .store()
-            .run(id)
-            .await?
-            .ok_or_else(|| JobError::Nonsense(format!("there is no run {id}")))?;
+        if let Some(run) = self.store().run(id).await? {
+            return Ok(Told::Run(Box::new(self.read_tale(run).await?)));
+        }
+        let expected = self.store().expected(id).await?;
+        // Between the two looks the wait may have come true.
+        match (expected, self.store().run(id).await?) {
+            (_, Some(run)) => Ok(Told::Run(Box::new(self.read_tale(run).await?))),
+            (Some(expected), None) => Ok(Told::Expected(Box::new(expected))),
+            (None, None) => Err(JobError::Nonsense(format!("there is no run {id}"))),
+        }
+    }
+
+    async fn read_tale(&self, run: Run) -> Result<Tale, JobError> {
+        let id = run.id;
         let tags = self.tags_of(id).await?;
         let mut siblings = Vec::new();
         for other in self.store().siblings_of(&run).await? {
@@ -82,7 +112,7 @@ impl Pipeline {
             page_url: self.parts.links.sibling(&run, before.id),
             run: before,
         });
-        Ok(Told {
+        Ok(Tale {
             run,
             tags,
             log_tail,
@@ -98,15 +128,24 @@ impl Pipeline {
 
     /// What the check run should show.
     pub(super) fn check_of(&self, told: &Told) -> CheckState {
-        self.tell(told, check_state)
+        match told {
+            Told::Run(tale) => self.tell(tale, check_state),
+            Told::Expected(expected) => expected_check(expected, &self.parts.links.expected(expected)),
+        }
     }
 
     /// What the status should show; `None` where the run's successor tells its own.
     pub(super) fn status_of(&self, told: &Told) -> Option<StatusState> {
-        self.tell(told, status_state)
+        match told {
+            Told::Run(tale) => self.tell(tale, status_state),
+            Told::Expected(expected) => {
+                let page_url = self.parts.links.expected(expected);
+                Some(expected_status(expected, &page_url))
+            }
+        }
     }
 
-    fn tell<T>(&self, told: &Told, state: impl FnOnce(&Story<'_>) -> T) -> T {
+    fn tell<T>(&self, told: &Tale, state: impl FnOnce(&Story<'_>) -> T) -> T {
         let run = &told.run;
         let links = &self.parts.links;
         let successor_url = run.superseded_by.map(|other| links.sibling(run, other));

@@ -18,6 +18,9 @@ use crate::store::{JobKind, ToIndex};
 /// How often.
 const INTERVAL: Duration = Duration::from_mins(1);
 
+/// How often GitHub is asked for webhooks that failed, the first time at the start.
+const ASKED_EVERY: Duration = Duration::from_mins(5);
+
 /// How often old rows are forgotten, and what the repositories declare is read again.
 const HOURLY: Duration = Duration::from_hours(1);
 
@@ -46,17 +49,32 @@ impl Pipeline {
     pub(super) async fn sweep(self: Arc<Self>, closing: CancellationToken) {
         let mut ticks = interval(INTERVAL);
         let mut purged = Instant::now();
+        let mut asked: Option<Instant> = None;
         while closing.run_until_cancelled(ticks.tick()).await.is_some() {
             if let Err(error) = self.sweep_once().await {
                 tracing::warn!(%error, "the sweep did not get through; the next one will try again");
             }
+            if asked.is_none_or(|at| at.elapsed() >= ASKED_EVERY) {
+                asked = Some(Instant::now());
+                closing.run_until_cancelled(self.look_for_missed()).await;
+            }
             if purged.elapsed() > HOURLY {
                 purged = Instant::now();
                 self.purge().await;
-                if let Err(error) = self.store().wake_index(&[ToIndex::Everywhere]).await {
-                    tracing::warn!(%error, "what the repositories declare is not read again this hour");
-                }
+                self.read_index_again().await;
             }
+        }
+    }
+
+    async fn look_for_missed(&self) {
+        if let Err(error) = self.ask_for_missed().await {
+            tracing::warn!(%error, "webhooks that were missed are not asked for this time");
+        }
+    }
+
+    async fn read_index_again(&self) {
+        if let Err(error) = self.store().wake_index(&[ToIndex::Everywhere]).await {
+            tracing::warn!(%error, "what the repositories declare is not read again this hour");
         }
     }
 

@@ -71,6 +71,9 @@ impl Workers {
             .tracker
             .spawn(pipeline.clone().sweep(workers.closing.clone()));
         workers
+            .tracker
+            .spawn(pipeline.clone().watch(workers.closing.clone()));
+        workers
     }
 
     fn handle(&self) -> Handle {
@@ -108,7 +111,7 @@ fn slots(kind: JobKind, concurrency: usize) -> usize {
     match kind {
         JobKind::Test => concurrency + 2,
         JobKind::Resolve | JobKind::Report => 8,
-        JobKind::GithubEvent | JobKind::Index => 2,
+        JobKind::GithubEvent | JobKind::Index | JobKind::Reconcile | JobKind::Expect => 2,
     }
 }
 
@@ -204,6 +207,8 @@ async fn handle(pipeline: Arc<Pipeline>, lease: Lease, stop: CancellationToken) 
         JobKind::Report => pipeline.report(&lease, &stop).await,
         JobKind::GithubEvent => unless(&stop, Box::pin(pipeline.github_event(&lease))).await,
         JobKind::Index => unless(&stop, Box::pin(pipeline.index(&lease))).await,
+        JobKind::Reconcile => unless(&stop, Box::pin(pipeline.reconcile(&lease))).await,
+        JobKind::Expect => unless(&stop, Box::pin(pipeline.expect(&lease))).await,
     }
 }
 
@@ -253,7 +258,11 @@ impl Pipeline {
         let told = match lease.kind {
             JobKind::Resolve => self.give_up_pushes(lease, &why).await,
             JobKind::Test => self.give_up_run(lease, &why).await,
-            JobKind::Report | JobKind::GithubEvent | JobKind::Index => Ok(()),
+            JobKind::Report
+            | JobKind::GithubEvent
+            | JobKind::Index
+            | JobKind::Reconcile
+            | JobKind::Expect => Ok(()),
         };
         if let Err(error) = told {
             tracing::error!(%error, job.subject = %lease.subject, "cannot tell why a job was given up");

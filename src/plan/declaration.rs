@@ -9,9 +9,11 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::expect::{self, Expect};
 use super::values;
 use crate::model::{
-    Channels, Evidence, FilePattern, GitRef, Network, Platform, Profile, RefRule, Tag, TagPattern, WhenUnsure,
+    Arrival, Channels, Evidence, Expectation, FilePattern, GitRef, Network, Platform, Profile, RefRule, Tag,
+    TagPattern, WhenUnsure,
 };
 
 /// What is declared of an image, or of the images of a namespace.
@@ -41,6 +43,11 @@ pub struct Declaration {
     #[serde(deserialize_with = "values::some")]
     #[schemars(with = "Vec<String>", length(min = 1))]
     platforms: Vec<Platform>,
+    /// How long a commit waits for its image before its check says that none came. Default: nothing is waited for, and
+    /// nothing said before an image comes.
+    #[serde(deserialize_with = "expect::read")]
+    #[schemars(with = "Option<expect::ExpectSchema>")]
+    expect: Option<Expect>,
     /// Where the verdict is told on GitHub. Default: both.
     #[serde(deserialize_with = "values::channels")]
     #[schemars(with = "Vec<values::Channel>", length(min = 1))]
@@ -253,6 +260,16 @@ impl Declaration {
         &self.platforms
     }
 
+    /// What a commit that came to be like this waits for; `None`: for nothing.
+    pub fn expects(&self, arrival: &Arrival) -> Option<Expectation> {
+        self.expect.as_ref()?.of(arrival)
+    }
+
+    /// Is the image waited for at all?
+    pub(super) fn is_expected(&self) -> bool {
+        self.expect.is_some()
+    }
+
     /// Where the verdict is told.
     pub fn report(&self) -> Channels {
         self.report
@@ -288,6 +305,7 @@ impl Declaration {
             ("when_unsure", self.when_unsure == other.when_unsure),
             ("variants", self.variants == other.variants),
             ("platforms", self.platforms == other.platforms),
+            ("expect", self.expect == other.expect),
             ("report", self.report == other.report),
             (
                 "publish_private_logs",

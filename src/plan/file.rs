@@ -44,6 +44,12 @@ impl File {
         self.images.keys()
     }
 
+    /// The images that are declared by their name, with what is said of each.
+    pub fn named(&self) -> impl Iterator<Item = (&ImageName, &Declaration)> {
+        let named = self.images.iter();
+        named.filter_map(|(pattern, declared)| Some((pattern.image()?, declared)))
+    }
+
     /// The JSON Schema, for editors.
     pub fn schema() -> serde_json::Value {
         // Serde's defaults are Rust's values, not the file's: the descriptions tell the defaults.

@@ -3,6 +3,7 @@
 
 pub mod compose;
 mod declaration;
+mod expect;
 mod file;
 mod label;
 mod sources;

@@ -183,9 +183,18 @@ where
 pub(super) fn images<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<IndexMap<ImagePattern, Declaration>, D::Error> {
-    map_with(deserializer, |_, declared: Option<Declaration>| {
-        Ok(declared.unwrap_or_default())
-    })
+    map_with(
+        deserializer,
+        |pattern: &ImagePattern, declared: Option<Declaration>| {
+            let declared = declared.unwrap_or_default();
+            if declared.is_expected() && !pattern.is_exact() {
+                return Err(format!(
+                    "`expect` waits for one image: name it, `{pattern}` stands for many"
+                ));
+            }
+            Ok(declared)
+        },
+    )
 }
 
 /// `refs`: tags → where they lead.

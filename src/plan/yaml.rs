@@ -13,9 +13,6 @@ pub const MAX_BYTES: usize = 64 * 1024;
 
 const EMPTY: &str = "the file is empty";
 
-/// Keys that a later version will know, so that they are no typing errors.
-const LATER: [&str; 1] = ["expect"];
-
 /// What is wrong with a file, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileError {
@@ -93,9 +90,6 @@ fn problem(error: &YamlError, key: &str) -> FileError {
 
 fn reason(error: &YamlError) -> String {
     match error {
-        YamlError::SerdeUnknownField { field, .. } if LATER.contains(&field.as_str()) => {
-            format!("`{field}` is not supported by this version of hubcheck yet: take it out for now")
-        }
         YamlError::SerdeUnknownField { field, expected, .. } => match crate::config::nearest(field, expected)
         {
             Some(known) => format!("there is no key `{field}`: did you mean `{known}`?"),

@@ -177,6 +177,12 @@ impl RegistryClient {
         }
     }
 
+    /// Does the registry take the account that is configured for it? `false`: there is none. The image only says which
+    /// registry is meant: it need not be there.
+    pub async fn takes_account(&self, image: &ImageName) -> Result<bool, RegistryError> {
+        self.reader.takes_account(image).await
+    }
+
     /// The image's name for the Engine to pull, without tag and digest.
     pub fn pull_reference(&self, image: &ImageName) -> String {
         let endpoint = self.reader.endpoints.get(image.registry());

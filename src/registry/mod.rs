@@ -18,6 +18,7 @@ mod manifest;
 mod place;
 mod reader;
 mod signatures;
+mod tags;
 mod transport;
 
 pub use client::{Access, RegistryClient};

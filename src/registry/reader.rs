@@ -7,6 +7,7 @@ use http::{HeaderValue, Method, StatusCode};
 
 use super::auth::{Applicant, Authenticator, Key, Obstacle};
 use super::cache::Cache;
+use super::challenge::Challenge;
 use super::credentials::Keyring;
 use super::manifest::{self, Document, ImageDetails, Manifest, Problem, Provenance};
 use super::place::Place;
@@ -20,6 +21,9 @@ const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, \
      application/vnd.docker.distribution.manifest.v2+json";
 const MANIFEST_CAP_BYTES: usize = 4 << 20;
+const TAGS_PER_PAGE: usize = 1000;
+/// For a page of tags, each of 128 bytes at most.
+const TAGS_CAP_BYTES: usize = 1 << 20;
 const CONFIG_CAP_BYTES: usize = 8 << 20;
 const STATEMENT_CAP_BYTES: usize = 8 << 20;
 
@@ -39,6 +43,8 @@ pub(super) struct Wanted<'a> {
     access: Access,
     /// `manifests/latest`
     path: String,
+    /// `n=1000`
+    query: Option<String>,
     what: String,
     accept: &'static str,
     cap_bytes: usize,
@@ -154,6 +160,36 @@ impl Reader {
         Ok(answer.body)
     }
 
+    /// Does the registry take the account that is configured for it? What that may read is another matter, and is
+    /// not asked. `false`: there is none.
+    pub(super) async fn takes_account(&self, image: &ImageName) -> Result<bool, RegistryError> {
+        let wanted = Wanted::manifest(image, "latest", Access::Configured);
+        let applicant = self.applicant(&wanted).await?;
+        if applicant.credentials.is_none() {
+            return Ok(false);
+        }
+        let known = self.authenticator.known(&applicant.key).await;
+        let answer = self.send(Method::HEAD, &wanted, &applicant.place, None).await?;
+        let Some(challenge) = challenge::parse(&answer.headers) else {
+            return Ok(true);
+        };
+        let renewed = self
+            .authenticator
+            .renew(&self.transport, &applicant, &known, &challenge);
+        let header = renewed
+            .await
+            .map_err(|obstacle| self.explain(obstacle, &wanted, &applicant.place))?;
+        if matches!(challenge, Challenge::Basic) {
+            let answer = self
+                .send(Method::HEAD, &wanted, &applicant.place, Some(header))
+                .await?;
+            if answer.status == StatusCode::UNAUTHORIZED {
+                return Err(wanted.unauthorized(refused(&wanted, &applicant.place)));
+            }
+        }
+        Ok(true)
+    }
+
     /// Sends a request, and answers one challenge to it.
     pub(super) async fn request(&self, method: Method, wanted: &Wanted<'_>) -> Result<Answer, RegistryError> {
         let applicant = self.applicant(wanted).await?;
@@ -190,9 +226,11 @@ impl Reader {
         place: &Place,
         authorization: Option<HeaderValue>,
     ) -> Result<Answer, RegistryError> {
+        let mut url = place.url(wanted.image, &wanted.path);
+        url.set_query(wanted.query.as_deref());
         let request = Request {
             method,
-            url: place.url(wanted.image, &wanted.path),
+            url,
             accept: wanted.accept,
             authorization,
             cap_bytes: wanted.cap_bytes,
@@ -257,6 +295,7 @@ impl<'a> Wanted<'a> {
             image,
             access,
             path: format!("manifests/{reference}"),
+            query: None,
             what: name(image, reference),
             accept: MANIFESTS,
             cap_bytes: MANIFEST_CAP_BYTES,
@@ -272,6 +311,24 @@ impl<'a> Wanted<'a> {
         }
     }
 
+    /// A page of the tags that there are, after `last`.
+    pub(super) fn tags(image: &'a ImageName, last: Option<&str>, access: Access) -> Self {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.append_pair("n", &TAGS_PER_PAGE.to_string());
+        if let Some(last) = last {
+            query.append_pair("last", last);
+        }
+        Self {
+            image,
+            access,
+            path: "tags/list".to_owned(),
+            query: Some(query.finish()),
+            what: format!("the tags of {image}"),
+            accept: "application/json",
+            cap_bytes: TAGS_CAP_BYTES,
+        }
+    }
+
     /// A blob by its digest.
     pub(super) fn blob(
         image: &'a ImageName,
@@ -284,6 +341,7 @@ impl<'a> Wanted<'a> {
             image,
             access,
             path: format!("blobs/{digest}"),
+            query: None,
             what,
             accept: "*/*",
             cap_bytes,

@@ -4,6 +4,7 @@
 
 mod annotations;
 mod changes;
+mod expected;
 mod limited;
 mod log;
 mod markdown;
@@ -15,6 +16,7 @@ mod text;
 mod words;
 
 pub use changes::Previous;
+pub use expected::{arrival_in_words, expected_check, expected_status, expected_title};
 pub use limited::{limited_bytes, limited_chars};
 pub use markdown::plain as plain_text;
 pub use mend::{Mend, mend};

@@ -48,6 +48,11 @@ impl Bindings {
         }
     }
 
+    /// The images that the operator bound.
+    pub fn images(&self) -> impl Iterator<Item = &ImageName> {
+        self.repos.keys()
+    }
+
     /// The repository that the operator bound the image to.
     pub fn repo_of(&self, image: &ImageName) -> Option<&RepoName> {
         self.repos.get(image)

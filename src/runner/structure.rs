@@ -246,7 +246,11 @@ impl<'t> Court<'t> {
             match self.run(words, &env, image).await? {
                 Ran::Ended { container, .. } => made.push(self.keep(&container).await?),
                 Ran::NotStarted(cause) => {
-                    let why = format!("`{}`, of its setup, could not be run: {cause}", words.join(" "));
+                    let why = format!(
+                        "`{}`, of its setup, could not be run: {}",
+                        words.join(" "),
+                        in_words(&cause)
+                    );
                     return Ok((failed(why), None));
                 }
                 Ran::Stopped(cause) => {
@@ -272,7 +276,7 @@ impl<'t> Court<'t> {
             Ran::Ended {
                 cause, code, streams, ..
             } => (judged(check, code, &cause, &streams), None),
-            Ran::NotStarted(cause) => (failed(cause.to_string()), None),
+            Ran::NotStarted(cause) => (failed(in_words(&cause)), None),
             Ran::Stopped(cause) => (failed(cause.to_string()), Some(cause)),
         })
     }
@@ -368,6 +372,13 @@ enum Ran {
     NotStarted(Cause),
     /// A limit bit.
     Stopped(Cause),
+}
+
+/// Why a command never began. It is one of several, and not the image's test command.
+fn in_words(cause: &Cause) -> String {
+    let told = cause.to_string();
+    told.strip_prefix("no test command: ")
+        .map_or(told.clone(), str::to_owned)
 }
 
 fn failed(why: String) -> Judged {

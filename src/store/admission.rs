@@ -207,7 +207,8 @@ impl Store {
         new: &NewRun,
         attempt: i64,
     ) -> Result<RunId, StoreError> {
-        let run = RunId::new();
+        let awaited = Self::come_true(tx, new.source.repo.id, &new.source.commit, &new.context).await?;
+        let run = awaited.unwrap_or_else(RunId::new);
         tx.execute(
             "INSERT INTO runs (id, repo_id, image, digest, platform, commit_sha, plan_fingerprint, attempt,
                 image_private, evidence, binding, claims, plan, policy, context, pushed, image_facts, stage, delivery_id,

@@ -5,6 +5,9 @@
 //! has read stays true until it is committed. `SQLite` has one writer anyway; on PostgreSQL they wait for
 //! their turn, and only what touches a single job, or only adds rows, goes beside them.
 
+/// The migrations that a schema went through, as sqlx keeps them.
+const APPLIED: &str = "SELECT version FROM _sqlx_migrations WHERE success ORDER BY version";
+
 mod address;
 mod bound;
 mod postgres;
@@ -39,6 +42,14 @@ impl Db {
             Address::File(file) => Self::Sqlite(sqlite::open(&file).await?),
             Address::Server(options) => Self::Postgres(postgres::open(*options).await?),
         })
+    }
+
+    /// The store's name for people, and the migrations that its schema went through; `None`: there is no store yet.
+    pub(super) async fn applied(address: Address) -> Result<Option<(String, Vec<i64>)>, StoreError> {
+        match address {
+            Address::File(file) => sqlite::applied(&file).await,
+            Address::Server(options) => postgres::applied(*options).await.map(Some),
+        }
     }
 
     /// Begins a transaction that takes its turn: no other of these runs beside it.

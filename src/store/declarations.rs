@@ -109,6 +109,30 @@ impl Store {
         Ok(rows.into_iter().map(Declared::from).collect())
     }
 
+    /// What repositories say, by their names, each with the images that it names, whole namespaces left out.
+    pub async fn listed_declarations(
+        &self,
+        limit: i64,
+    ) -> Result<Vec<(Declared, Vec<ImageName>)>, StoreError> {
+        let rows: Vec<Row> = self
+            .db
+            .rows(select_declared!("ORDER BY p.name, p.id LIMIT $1"), args![limit])
+            .await?;
+        let mut listed = Vec::with_capacity(rows.len());
+        for row in rows {
+            let patterns: Vec<(String,)> = self
+                .db
+                .rows(
+                    "SELECT pattern FROM declared_images WHERE repo_id = $1 ORDER BY pattern",
+                    args![row.id],
+                )
+                .await?;
+            let images = patterns.into_iter().filter_map(|(name,)| name.parse().ok());
+            listed.push((Declared::from(row), images.collect()));
+        }
+        Ok(listed)
+    }
+
     /// What a repository's default branch says; `None`: it was never read.
     pub async fn declared_by(&self, repo: RepoId) -> Result<Option<Declared>, StoreError> {
         let row: Option<Row> = self

@@ -37,6 +37,18 @@ pub struct Delivery {
 }
 
 impl Store {
+    /// Is a sender's event here, by its own id?
+    pub async fn event_known(&self, sender: &str, event_id: &str) -> Result<bool, StoreError> {
+        let known: Option<(String,)> = self
+            .db
+            .row(
+                "SELECT id FROM deliveries WHERE sender = $1 AND event_id = $2",
+                args![sender, event_id],
+            )
+            .await?;
+        Ok(known.is_some())
+    }
+
     /// One delivery.
     pub async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
         self.db

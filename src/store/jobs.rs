@@ -28,16 +28,22 @@ pub enum JobKind {
     GithubEvent,
     /// Reads which repositories declare which images. Subject: an installation, or all of them.
     Index,
+    /// Compares the tags of an image with its registry. Subject: the image.
+    Reconcile,
+    /// Ends the wait for an image that does not come. Subject: the run that it would be.
+    Expect,
 }
 
 impl JobKind {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Resolve,
         Self::Test,
         Self::Report,
         Self::GithubEvent,
         Self::Index,
+        Self::Reconcile,
+        Self::Expect,
     ];
 
     /// The word in the table.
@@ -48,6 +54,8 @@ impl JobKind {
             Self::Report => "report",
             Self::GithubEvent => "github_event",
             Self::Index => "index",
+            Self::Reconcile => "reconcile",
+            Self::Expect => "expect",
         }
     }
 }

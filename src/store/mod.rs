@@ -12,11 +12,13 @@ use uuid::Uuid;
 use crate::clock::Clock;
 
 mod admission;
+mod app;
 mod bulk;
 mod db;
 mod declarations;
 mod deliveries;
 mod error;
+mod expected;
 mod images;
 mod intake;
 mod jobs;
@@ -29,12 +31,16 @@ mod reports;
 mod repos;
 mod retention;
 mod runs;
+mod schema;
 mod stages;
+mod watched;
 
 pub use admission::{Admission, NewRun};
+pub use app::SetupSession;
 pub use declarations::{Declared, Reading, ToIndex};
 pub use deliveries::{Delivery, DeliverySummary};
 pub use error::StoreError;
+pub use expected::{Arrived, NewExpected};
 pub use intake::{Intake, NewDelivery, Taken};
 pub use jobs::{JobKind, Lease, QueueDepth};
 pub use lock::ServingLock;
@@ -42,7 +48,9 @@ pub use outbox::{DueCheck, DueStatus, ShownCheck};
 pub use pushes::{OpenPushes, PushEnd, PushRecord, PushStage, PushWait};
 pub use retention::Purged;
 pub use runs::{Run, RunEvent, RunFilter, RunTag, Stage};
+pub use schema::Schema;
 pub use stages::Rerun;
+pub use watched::KnownTag;
 
 use db::{Address, Db, args};
 

@@ -67,7 +67,7 @@ impl Store {
         self.db
             .rows(
                 "SELECT c.run_id AS run, c.wanted, c.github_id, c.begun_at IS NOT NULL AS begun, c.shown, c.failures
-                 FROM checks AS c JOIN runs AS r ON r.id = c.run_id
+                 FROM checks AS c LEFT JOIN runs AS r ON r.id = c.run_id
                  WHERE c.installation_id = $1 AND c.sent < c.wanted AND c.parked IS NULL AND c.not_before <= $2
                  ORDER BY c.failures, CASE WHEN r.stage = 'finished' THEN 0 ELSE 1 END, c.run_id LIMIT $3",
                 args![installation.0, self.clock.now(), limit],
@@ -85,7 +85,7 @@ impl Store {
             .rows(
                 "SELECT s.run_id AS run, s.repo_id, s.commit_sha, s.context, s.wanted, s.begun_at IS NOT NULL AS begun, s.shown,
                     s.failures
-                 FROM statuses AS s JOIN runs AS r ON r.id = s.run_id
+                 FROM statuses AS s LEFT JOIN runs AS r ON r.id = s.run_id
                  WHERE s.installation_id = $1 AND s.sent < s.wanted AND s.parked IS NULL AND s.not_before <= $2
                  ORDER BY s.failures, CASE WHEN r.stage = 'finished' THEN 0 ELSE 1 END, s.run_id LIMIT $3",
                 args![installation.0, self.clock.now(), limit],

@@ -250,7 +250,34 @@ fn tag_of(held: &Lease) -> Result<(ImageName, Tag), StoreError> {
     parse().ok_or_else(|| StoreError::Corrupt(format!("`{}` is no tag", held.subject)))
 }
 
+/// Pushes of an image that are listed at most.
+const MOST_LISTED: i64 = 200;
+
 impl Store {
+    /// The push of an image that came last.
+    pub async fn last_push_of(&self, image: &ImageName) -> Result<Option<PushRecord>, StoreError> {
+        let sql = concat!(
+            columns!(),
+            " WHERE image = $1 ORDER BY received_at DESC, id DESC LIMIT 1"
+        );
+        self.db.row(sql, args![image.to_string()]).await
+    }
+
+    /// The pushes of an image that came since `since`, newest first.
+    pub async fn pushes_since(
+        &self,
+        image: &ImageName,
+        since: UnixMillis,
+    ) -> Result<Vec<PushRecord>, StoreError> {
+        let sql = concat!(
+            columns!(),
+            " WHERE image = $1 AND received_at >= $2 ORDER BY received_at DESC, id DESC LIMIT $3"
+        );
+        self.db
+            .rows(sql, args![image.to_string(), since, MOST_LISTED])
+            .await
+    }
+
     /// Of the pushes of a job's tag those to be looked at next.
     pub async fn open_pushes(&self, held: &Lease) -> Result<Option<OpenPushes>, StoreError> {
         let (image, tag) = tag_of(held)?;

@@ -11,8 +11,8 @@ use super::{Store, StoreError};
 use crate::model::{Channels, InstallationId, RepoId, RunId};
 
 impl Store {
-    /// A new run is to be shown: a check run of its own, and the status of its context from now on. One whose
-    /// digest another one took the place of leaves the status to that.
+    /// A new run is to be shown: a check run of its own, unless one waits for it already, and the status of its context
+    /// from now on. One whose digest another one took the place of leaves the status to that.
     pub(super) async fn open_reports(
         &self,
         tx: &mut Tx,
@@ -31,7 +31,8 @@ impl Store {
     async fn open_check(tx: &mut Tx, run: RunId) -> Result<(), StoreError> {
         tx.execute(
             "INSERT INTO checks (run_id, installation_id, wanted)
-             SELECT r.id, p.installation_id, 1 FROM runs AS r JOIN repos AS p ON p.id = r.repo_id WHERE r.id = $1",
+             SELECT r.id, p.installation_id, 1 FROM runs AS r JOIN repos AS p ON p.id = r.repo_id WHERE r.id = $1
+             ON CONFLICT (run_id) DO UPDATE SET wanted = checks.wanted + 1, not_before = 0",
             args![run.to_string()],
         )
         .await
@@ -91,7 +92,18 @@ impl Store {
         self.wake_report(tx, run).await
     }
 
-    async fn wake_report(&self, tx: &mut Tx, run: RunId) -> Result<(), StoreError> {
+    /// Something about the wait for an image changed that GitHub should show.
+    pub(super) async fn want_again(&self, tx: &mut Tx, awaited: RunId) -> Result<(), StoreError> {
+        for sql in [
+            "UPDATE checks SET wanted = wanted + 1, not_before = 0 WHERE run_id = $1",
+            "UPDATE statuses SET wanted = wanted + 1, not_before = 0 WHERE run_id = $1",
+        ] {
+            tx.execute(sql, args![awaited.to_string()]).await?;
+        }
+        self.wake_report(tx, awaited).await
+    }
+
+    pub(super) async fn wake_report(&self, tx: &mut Tx, run: RunId) -> Result<(), StoreError> {
         // A run may have one of the two alone.
         let installations: Vec<(i64,)> = tx
             .rows(
@@ -139,7 +151,8 @@ impl Store {
         let checks = tx
             .execute(
                 "UPDATE checks SET installation_id = $2, parked = NULL, failures = 0, not_before = 0
-                 WHERE sent < wanted AND run_id IN (SELECT id FROM runs WHERE repo_id = $1)",
+                 WHERE sent < wanted AND run_id IN (
+                    SELECT id FROM runs WHERE repo_id = $1 UNION ALL SELECT id FROM expected WHERE repo_id = $1)",
                 args![repo.0, installation.0],
             )
             .await?;
@@ -206,13 +219,13 @@ impl Store {
         Ok(unsent == 0)
     }
 
-    /// The run whose check run has this number at GitHub.
+    /// The run whose check run has this number at GitHub, or that is waited for under it.
     pub async fn run_of_check(&self, repo: RepoId, github_id: i64) -> Result<Option<RunId>, StoreError> {
         let row: Option<(Option<String>,)> = self
             .db
             .row(
-                "SELECT c.run_id FROM checks AS c JOIN runs AS r ON r.id = c.run_id
-                 WHERE r.repo_id = $1 AND c.github_id = $2",
+                "SELECT run_id FROM checks WHERE github_id = $2 AND run_id IN (
+                    SELECT id FROM runs WHERE repo_id = $1 UNION ALL SELECT id FROM expected WHERE repo_id = $1)",
                 args![repo.0, github_id],
             )
             .await?;

@@ -41,9 +41,25 @@ impl Store {
             args![before],
         )
         .await?;
+        self.forget(
+            forgettable!("DELETE FROM checks WHERE run_id IN (SELECT id FROM ", ")"),
+            args![before],
+        )
+        .await?;
         let runs = self
-            .forget(forgettable!("DELETE FROM ", ""), args![before])
+            .forget(
+                "DELETE FROM runs WHERE finished_at < $1 AND NOT EXISTS (
+                    SELECT 1 FROM checks WHERE run_id = runs.id)",
+                args![before],
+            )
             .await?;
+        for sql in [
+            "DELETE FROM statuses WHERE run_id IN (SELECT id FROM expected WHERE ended_at < $1)",
+            "DELETE FROM checks WHERE run_id IN (SELECT id FROM expected WHERE ended_at < $1)",
+            "DELETE FROM expected WHERE ended_at < $1",
+        ] {
+            self.forget(sql, args![before]).await?;
+        }
         let deliveries = self
             .forget(
                 "DELETE FROM deliveries WHERE received_at < $1 AND NOT EXISTS (

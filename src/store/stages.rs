@@ -6,7 +6,7 @@ use super::jobs::{JobKind, Lease, NewJob};
 use super::record::{Json, json};
 use super::{Store, StoreError};
 use crate::clock::UnixMillis;
-use crate::model::{Evidence, JudgedClaim, Policy, RunId, Verdict};
+use crate::model::{Evidence, JudgedClaim, Outcome, Policy, RunId, Verdict};
 
 /// What became of the wish to run once more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Rerun {
     Made(RunId),
     /// An attempt is under way.
     UnderWay(RunId),
+    /// There never was an image: it is waited for once more.
+    Awaited(RunId),
 }
 
 impl Store {
@@ -180,6 +182,17 @@ impl Store {
         Ok(true)
     }
 
+    /// Ends a run without a verdict on the image, and the job that asked for it. `false`: it had ended before.
+    pub async fn cancel(&self, held: &Lease, run: RunId, why: &str) -> Result<bool, StoreError> {
+        let mut tx = self.db.begin().await?;
+        self.complete_in(&mut tx, held).await?;
+        let verdict = Verdict::without_steps(Outcome::Cancelled, why.to_owned());
+        let cancelled = self.finish_in(&mut tx, run, &verdict).await?;
+        tx.commit().await?;
+        self.ring([held.kind, JobKind::Test, JobKind::Report]);
+        Ok(cancelled)
+    }
+
     /// A new attempt of a finished run, on the same digest, for the delivery that asked for it.
     pub async fn rerun(&self, held: &Lease, run: RunId, delivery: &str) -> Result<Option<Rerun>, StoreError> {
         Ok(self.rerun_all(held, &[run], delivery).await?.pop())
@@ -199,7 +212,7 @@ impl Store {
             made.extend(self.rerun_in(&mut tx, *run, delivery).await?);
         }
         tx.commit().await?;
-        self.ring([held.kind, JobKind::Test, JobKind::Report]);
+        self.ring([held.kind, JobKind::Test, JobKind::Expect, JobKind::Report]);
         Ok(made)
     }
 
@@ -214,7 +227,7 @@ impl Store {
             )
             .await?;
         let Some((newest, stage, policy)) = newest else {
-            return Ok(None);
+            return Ok(self.expect_again(tx, run).await?.map(Rerun::Awaited));
         };
         let policy: Json<Policy> = policy
             .try_into()
@@ -264,10 +277,12 @@ impl Store {
         tx.commit().await
     }
 
+    /// A run that is only waited for has no timeline yet.
     pub(super) async fn note_in(&self, tx: &mut Tx, run: RunId, what: &str) -> Result<(), StoreError> {
         tx.execute(
             "INSERT INTO run_events (run_id, seq, at, what)
-             SELECT $1, COALESCE(MAX(seq), 0) + 1, $2, $3 FROM run_events WHERE run_id = $1",
+             SELECT id, (SELECT COALESCE(MAX(seq), 0) + 1 FROM run_events WHERE run_id = $1), $2, $3
+             FROM runs WHERE id = $1",
             args![run.to_string(), self.clock.now(), what],
         )
         .await

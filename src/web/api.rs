@@ -3,12 +3,13 @@
 use axum::Json;
 use axum::extract::{FromRequestParts, Query, State};
 use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::expected::ExpectedView;
 use super::problem::Problem;
-use super::viewer::{Viewer, visible_run};
+use super::viewer::{Seen, Viewer, visible};
 use super::{App, Path};
 use crate::clock::{UnixMillis, timestamp};
 use crate::model::{DeliveryId, JudgedClaim, RunId, StepResult, TestResults};
@@ -29,11 +30,11 @@ pub(super) struct Paging {
 }
 
 impl Paging {
-    fn limit(&self) -> i64 {
+    pub(super) fn limit(&self) -> i64 {
         self.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE)
     }
 
-    fn before<T: std::str::FromStr>(&self) -> Result<Option<T>, Problem> {
+    pub(super) fn before<T: std::str::FromStr>(&self) -> Result<Option<T>, Problem> {
         let parse = |id: &String| id.parse().map_err(|_| Problem::bad("`before` is no id"));
         self.before.as_ref().map(parse).transpose()
     }
@@ -162,8 +163,11 @@ pub(super) async fn run(
     State(app): State<App>,
     viewer: Viewer,
     Path(id): Path<String>,
-) -> Result<impl IntoResponse, Problem> {
-    let run = visible_run(&app, &viewer, &id).await?;
+) -> Result<Response, Problem> {
+    let run = match visible(&app, &viewer, &id).await? {
+        Seen::Run(run) => run,
+        Seen::Expected(expected) => return Ok(Json(ExpectedView::of(&app, &expected).await?).into_response()),
+    };
     let tags = app.store.tags_of(run.id).await?;
     let events = app.store.events_of(run.id).await?;
     let (check_run, reported) = app.store.report_state(run.id).await?.unwrap_or((None, false));
@@ -194,7 +198,8 @@ pub(super) async fn run(
         reported,
         delivery: viewer.operator.then_some(run.delivery),
         run: RunView::of(&app, &run),
-    }))
+    })
+    .into_response())
 }
 
 #[derive(Serialize)]

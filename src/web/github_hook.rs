@@ -14,7 +14,7 @@ use super::problem::Problem;
 use super::registry_hook::Receipt;
 use super::{App, read_body};
 use crate::delivery;
-use crate::hooks::github::{Signature, parse};
+use crate::hooks::github::{GithubEvent, Signature, parse};
 use crate::metrics::Answer;
 use crate::model::Decision;
 use crate::store::Taken;
@@ -106,20 +106,26 @@ async fn take(door: &Door, headers: &HeaderMap, body: Body) -> Result<Receipt, P
         .filter(|guid| !guid.is_empty() && guid.len() <= 128)
         .ok_or_else(|| Problem::bad("the header X-GitHub-Delivery is missing"))?;
     let event = parse(name, &body).map_err(|error| Problem::bad(error.to_string()))?;
-    let delivery = delivery::of_github(&event, name, Some(guid));
+    let images = match &event {
+        GithubEvent::PackagePushed { push } => vec![push.clone()],
+        _ => Vec::new(),
+    };
+    let delivery = delivery::of_github(&app.store, &app.bindings, &event, (name, Some(guid)))
+        .await
+        .map_err(|_| Problem::unavailable())?;
     let (id, decision, reason) = (delivery.id, delivery.decision, delivery.reason.clone());
     match app.intake.take(delivery).await {
         Taken::Stored => Ok(Receipt {
             delivery: id,
             decision,
             reason,
-            images: Vec::new(),
+            images,
         }),
         Taken::Duplicate(first) => Ok(Receipt {
             delivery: first,
             decision: Decision::Duplicate,
             reason: "GitHub sent this event before".to_owned(),
-            images: Vec::new(),
+            images,
         }),
         Taken::Flooded => Err(Problem::flooded()),
         Taken::Refused => Err(Problem::unavailable()),

@@ -5,13 +5,17 @@
 mod api;
 mod body;
 mod connection;
+mod expected;
 mod github_hook;
 mod health;
+mod operator;
+mod orders;
 mod pages;
 mod problem;
 mod registry_hook;
 mod router;
 pub mod server;
+pub mod setup;
 mod viewer;
 
 use std::sync::Arc;
@@ -42,6 +46,8 @@ pub struct Parts {
     pub github_secrets: Vec<SecretString>,
     /// Which images anybody speaks for.
     pub bindings: Bindings,
+    /// GitHub's pages, without a slash at the end.
+    pub github_pages: String,
     /// The keys of private repositories' pages.
     pub page_keys: PageKeys,
     /// Where pages are.

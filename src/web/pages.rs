@@ -6,8 +6,9 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 
+use super::expected::expected_page;
 use super::problem::Problem;
-use super::viewer::{Viewer, key_cookie, visible_run};
+use super::viewer::{Seen, Viewer, key_cookie, visible};
 use super::{App, Path};
 use crate::clock::{UnixMillis, timestamp};
 use crate::model::{Elapsed, FailedTest, JudgedClaim, Outcome, Source, StepResult};
@@ -71,13 +72,13 @@ impl From<Outcome> for Standing {
 }
 
 /// A time, for machines and for people.
-struct Moment {
-    exact: String,
-    shown: String,
+pub(super) struct Moment {
+    pub(super) exact: String,
+    pub(super) shown: String,
 }
 
 impl Moment {
-    fn of(at: UnixMillis) -> Self {
+    pub(super) fn of(at: UnixMillis) -> Self {
         let exact = timestamp(at);
         // `2026-09-21T14:13:20.123Z` without what nobody reads; the page says that it is UTC.
         let shown = exact.get(..19).unwrap_or(&exact).replace('T', " ");
@@ -110,6 +111,8 @@ struct RunPage {
     log_hidden: bool,
     reproduce: Option<String>,
     finished: bool,
+    /// May the viewer cancel it, or have it done again?
+    operator: bool,
 }
 
 struct ClaimLine {
@@ -204,15 +207,14 @@ pub(super) async fn run(
     viewer: Viewer,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let run = visible_run(&app, &viewer, &id).await?;
+    let seen = visible(&app, &viewer, &id).await?;
     if viewer.came_with_key() {
-        let clean = Redirect::to(&format!("/runs/{}", run.id));
-        let repo = run.source.repo.id;
-        if viewer.key_opens(repo, &app.page_keys) {
-            return Ok(([(SET_COOKIE, key_cookie(&app, repo))], clean).into_response());
-        }
-        return Ok(clean.into_response());
+        return Ok(cleaned(&app, &viewer, &seen));
     }
+    let run = match seen {
+        Seen::Run(run) => run,
+        Seen::Expected(expected) => return expected_page(&expected),
+    };
     let log_hidden = !viewer.may_see_log(&run);
     let log = if log_hidden {
         None
@@ -257,7 +259,18 @@ pub(super) async fn run(
         log_hidden,
         reproduce: reproduce(&run),
         finished: run.verdict.is_some(),
+        operator: viewer.operator,
     })
+}
+
+/// The same page without the key in its address, which a good one leaves in a cookie.
+fn cleaned(app: &App, viewer: &Viewer, seen: &Seen) -> Response {
+    let clean = Redirect::to(&format!("/runs/{}", seen.id()));
+    let repo = seen.repo().id;
+    if viewer.key_opens(repo, &app.page_keys) {
+        return ([(SET_COOKIE, key_cookie(app, repo))], clean).into_response();
+    }
+    clean.into_response()
 }
 
 /// The command that does it again on one's own machine.
@@ -284,7 +297,9 @@ pub(super) async fn log(
     viewer: Viewer,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let run = visible_run(&app, &viewer, &id).await?;
+    let Seen::Run(run) = visible(&app, &viewer, &id).await? else {
+        return Err(Problem::not_found());
+    };
     if !viewer.may_see_log(&run) {
         return Err(Problem::not_found());
     }
@@ -305,7 +320,7 @@ pub(super) async fn style() -> impl IntoResponse {
     (headers, include_str!("assets/style.css"))
 }
 
-fn page(template: &impl Template) -> Result<Response, Problem> {
+pub(super) fn page(template: &impl Template) -> Result<Response, Problem> {
     let html = template.render().map_err(|error| {
         tracing::error!(%error, "cannot render a page");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this page cannot be shown")

@@ -12,7 +12,8 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::health::Readiness;
 use super::problem::Problem;
-use super::{App, api, github_hook, health, pages, registry_hook};
+use super::{App, api, github_hook, health, operator, orders, pages, registry_hook, setup};
+use crate::app_manifest::SETUP_PATH;
 
 /// Nothing but our own files, and no script in the page.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
@@ -36,9 +37,16 @@ pub fn public(app: App) -> Router {
         .route("/", get(pages::latest))
         .route("/runs/{id}", get(pages::run))
         .route("/runs/{id}/log", get(pages::log))
+        .route("/runs/{id}/rerun", post(orders::rerun_button))
+        .route("/runs/{id}/cancel", post(orders::cancel_button))
+        .route("/deliveries", get(operator::deliveries).post(operator::enter))
+        .route("/deliveries/sign-out", post(operator::leave))
+        .route(SETUP_PATH, get(setup::steps))
         .route("/assets/style.css", get(pages::style))
         .route("/api/v1/runs", get(api::runs))
         .route("/api/v1/runs/{id}", get(api::run))
+        .route("/api/v1/runs/{id}/rerun", post(orders::rerun))
+        .route("/api/v1/runs/{id}/cancel", post(orders::cancel))
         .route("/api/v1/deliveries", get(api::deliveries))
         .route("/api/v1/deliveries/{id}", get(api::delivery))
         .route("/api/openapi.json", get(api::description))
@@ -53,6 +61,12 @@ pub fn admin(app: App) -> Router {
 }
 
 fn guarded(router: Router<App>, app: App) -> Router {
+    let router = router.fallback(|| async { Problem::not_found() });
+    dressed(router).with_state(app)
+}
+
+/// What every answer carries.
+pub(super) fn dressed<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
     let set = |name: HeaderName, value| {
         SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
     };
@@ -64,8 +78,5 @@ fn guarded(router: Router<App>, app: App) -> Router {
         // What is answered may be for this viewer alone.
         .layer(set(CACHE_CONTROL, "private, no-cache"))
         .layer(CatchPanicLayer::new());
-    router
-        .fallback(|| async { Problem::not_found() })
-        .layer(headers)
-        .with_state(app)
+    router.layer(headers)
 }

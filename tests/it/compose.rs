@@ -197,7 +197,12 @@ async fn a_step_that_is_cancelled_or_takes_too_long_leaves_no_service_network_or
         let mut plan = plan_of(&[]);
         plan.limits.timeout = std::time::Duration::from_secs(3);
         let (cause, log) = run_plan(&bench, &image, text, plan).await;
-        assert_eq!(cause.to_string(), "timed out after 3.0s", "{log}");
+        // On a busy machine the time is over before both are started.
+        let said = cause.to_string();
+        assert!(
+            ["timed out after 3.0s", "the service `db` was not started within 3.0s"].contains(&said.as_str()),
+            "{said}: {log}"
+        );
         bench.runner.drain().await;
         assert_eq!(bench.left().await, [0, 0, 0]);
 

@@ -168,7 +168,7 @@ async fn every_assertion_comes_to_what_its_name_says() {
                 }
             }
         }
-        for path in files(&["metadata", "licenses"]) {
+        for path in files(&["metadata", "licenses", "commands-without"]) {
             let suite = suite(name(&path), &fs::read_to_string(&path).unwrap());
             let (judged, cause, _) = judge(&bench, &image, suite, plan_of(&[])).await;
             count += judged.len();
@@ -232,16 +232,18 @@ fn a_dollar_that_stays_is_told_where_it_may_surprise() {
 async fn what_is_printed_reads_like_the_original() {
     on_engine(async |bench| {
         let image = bench.pull(image()).await;
-        let text = "schemaVersion: 2.0.0\ncommandTests:\n  - { name: greets, command: echo, args: [hi], expectedOutput: [hello] }\nfileExistenceTests:\n  - { name: root, path: / }\n";
+        let text = "schemaVersion: 2.0.0\ncommandTests:\n  - { name: greets, command: echo, args: [hi], expectedOutput: [hello] }\n  - { name: is missing, command: nosuch }\nfileExistenceTests:\n  - { name: root, path: / }\n";
         let (_, cause, log) = judge(&bench, &image, suite("a.yaml", text), plan_of(&[])).await;
-        assert_eq!(cause.to_string(), "1 failed, 1 passed");
+        assert_eq!(cause.to_string(), "2 failed, 1 passed");
         for line in [
+            "=== RUN: Command Test: is missing\n--- FAIL",
+            "Error: `nosuch` is not in the image",
             "Test file: a.yaml",
             "=== RUN: Command Test: greets\n--- FAIL",
             "Error: `hello` is not in the output: `hi`",
             "stdout: hi",
             "=== RUN: File Existence Test: root\n--- PASS",
-            "Passes:      1\nFailures:    1\nTotal tests: 2\n\nFAIL\n",
+            "Passes:      1\nFailures:    2\nTotal tests: 3\n\nFAIL\n",
         ] {
             assert!(log.contains(line), "{line} in {log}");
         }

@@ -4,5 +4,6 @@ mod access;
 mod api;
 mod github_hook;
 mod health;
+mod operator;
 mod pages;
 mod registry_hook;

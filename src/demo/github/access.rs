@@ -17,6 +17,9 @@ use crate::model::{InstallationId, RepoId};
 
 /// The public half of the App's key: what the simulated GitHub keeps.
 const PUBLIC_KEY: &str = include_str!("demo-key.pub.pem");
+/// An installation's budget.
+pub(super) const HOURLY_LIMIT: usize = 5_000;
+const SUSPENDED: &str = "This installation has been suspended";
 /// How long an installation token lives.
 const TOKEN_LIFE: Duration = Duration::from_hours(1);
 /// How far ahead an App token may end.
@@ -92,7 +95,8 @@ impl World {
             Some(ends) if ends > now => {
                 let number = claims.iss.as_u64();
                 let number = number.or_else(|| claims.iss.as_str()?.parse().ok());
-                (number == Some(self.app.id))
+                let is_client = claims.iss.as_str() == Some(self.app.client_id.as_str());
+                (number == Some(self.app.id) || is_client)
                     .then_some(())
                     .ok_or_else(|| refuse("A JSON web token could not be decoded"))
             }
@@ -109,6 +113,18 @@ impl World {
             .iter()
             .find(|token| token.text == text && token.expires_at > now)
             .ok_or_else(|| Refusal::new(StatusCode::UNAUTHORIZED, "Bad credentials"))
+    }
+
+    /// An installation's budget of requests in an hour, and what is left of it.
+    pub(super) fn budget(&self, authorization: Option<&str>) -> Result<(usize, usize), Refusal> {
+        let installation = self.token(authorization)?.installation;
+        let caller = Caller::Installation(installation);
+        let used = self
+            .ledger
+            .iter()
+            .filter(|request| request.caller == caller)
+            .count();
+        Ok((HOURLY_LIMIT, HOURLY_LIMIT.saturating_sub(used)))
     }
 
     /// The repositories that an installation's token reaches.
@@ -135,6 +151,10 @@ impl World {
         access: Access,
     ) -> Result<(), Refusal> {
         let token = self.token(authorization)?;
+        let mut installations = self.installations.iter();
+        if installations.any(|one| one.id == token.installation && one.is_suspended) {
+            return Err(Refusal::new(StatusCode::FORBIDDEN, SUSPENDED));
+        }
         let sees = self.repo_by_id(repo).is_some_and(|state| self.sees(token, state));
         if !sees {
             return Err(Refusal::not_found());
@@ -152,6 +172,9 @@ impl World {
         let Some(installation) = self.installations.iter().find(|one| one.id == id).cloned() else {
             return Err(Refusal::not_found());
         };
+        if installation.is_suspended {
+            return Err(Refusal::new(StatusCode::FORBIDDEN, SUSPENDED));
+        }
         let narrowing: Narrowing = match body {
             Value::Null => Narrowing::default(),
             body => serde_json::from_value(body.clone()).map_err(Refusal::schema)?,

@@ -87,7 +87,7 @@ fn list_commits(repo: &RepoState, param: &impl Fn(&str) -> Option<String>) -> Re
         .collect())
 }
 
-fn pull_json(pull: &PullRequest) -> Value {
+pub(super) fn pull_json(pull: &PullRequest) -> Value {
     json!({
         "number": pull.number,
         "state": "open",

@@ -8,9 +8,11 @@
 mod access;
 mod archive;
 mod attestations;
+mod browse;
 mod checks;
 mod contents;
 mod fault;
+mod hook;
 mod ledger;
 mod output;
 mod page;
@@ -35,10 +37,11 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 pub use fault::{Fault, Trouble};
+pub use hook::Attempt;
 pub use ledger::{Caller, Request};
 pub use records::{CheckRun, Commit, NewCommit, PullRequest, Status};
 pub use webhook::Webhook;
-pub use world::{Access, SimulatedApp};
+pub use world::{Access, Permissions, SimulatedApp};
 
 use crate::config;
 use crate::model::{CommitSha, Digest, InstallationId, RepoId, RepoName, Visibility};
@@ -259,6 +262,25 @@ impl GitHub {
         Some(world.installation(owner, id.0, "new_permissions_accepted"))
     }
 
+    /// Changes what the App itself asks for and is told of, and where its webhook is. Installations keep what they have.
+    pub fn change_app(&self, change: impl FnOnce(&mut SimulatedApp)) {
+        change(&mut self.shared.world().app);
+    }
+
+    /// Suspends the App in an account, or takes it up again: its tokens are refused meanwhile. `None`: it is not
+    /// installed there.
+    pub fn suspend(&self, owner: &str, is_suspended: bool) -> Option<Webhook> {
+        let mut world = self.shared.world();
+        for installation in &mut world.installations {
+            if installation.owner.eq_ignore_ascii_case(owner) {
+                installation.is_suspended = is_suspended;
+            }
+        }
+        let id = world.installation_of(owner)?.id;
+        let action = if is_suspended { "suspend" } else { "unsuspend" };
+        Some(world.installation(owner, id.0, action))
+    }
+
     /// Makes every installation token unknown, as if GitHub had revoked them.
     pub fn revoke_tokens(&self) {
         self.shared.world().tokens.clear();
@@ -337,6 +359,47 @@ impl GitHub {
     }
 
     // What it says by itself.
+
+    /// Points the App's webhook at this address.
+    pub fn hook_to(&self, url: &str) {
+        self.shared.world().hook_url = Some(url.to_owned());
+    }
+
+    /// Sends an event to the App's webhook, and notes the attempt. Says what was answered; 502 where nobody did.
+    pub async fn deliver(&self, webhook: Webhook) -> u16 {
+        hook::deliver(&self.shared, webhook).await
+    }
+
+    /// Every attempt to deliver an event, oldest first.
+    pub fn attempts(&self) -> Vec<Attempt> {
+        self.shared.world().attempts.clone()
+    }
+
+    /// Somebody pressed a button of a check run. `None`: there is no such run.
+    pub fn press(&self, check_run: u64, identifier: &str) -> Option<Webhook> {
+        self.shared.world().press(check_run, identifier)
+    }
+
+    /// An image was pushed to GitHub's own registry, from a package that belongs to the repository. Without a tag it is
+    /// a manifest of one platform. `None`: there is no such repository.
+    pub fn package_event(&self, repo: &RepoName, image: &str, tag: Option<&str>) -> Option<Webhook> {
+        self.shared.world().package(repo, image, tag)
+    }
+
+    /// A pull request was opened (`opened`), or has a new head (`synchronize`). `None`: there is none.
+    pub fn pull_event(&self, repo: &RepoName, number: u64, action: &str) -> Option<Webhook> {
+        self.shared.world().pull_request(repo, number, action)
+    }
+
+    /// The merge queue put a commit together. `None`: there is no such repository.
+    pub fn merge_group_event(&self, repo: &RepoName, sha: &CommitSha) -> Option<Webhook> {
+        self.shared.world().merge_group(repo, sha)
+    }
+
+    /// Something was done to a repository: `renamed`, `archived`. `None`: there is none of this name.
+    pub fn repository_event(&self, repo: &RepoName, action: &str) -> Option<Webhook> {
+        self.shared.world().repository(repo, action)
+    }
 
     /// Somebody pressed "Re-run" on a check run. `None`: there is no such run.
     pub fn rerequest_check_run(&self, id: u64) -> Option<Webhook> {

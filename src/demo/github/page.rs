@@ -97,7 +97,7 @@ fn line(html: &mut String, state: &str, name: &str, says: &str, link: Option<&st
     );
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

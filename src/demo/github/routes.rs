@@ -7,7 +7,7 @@ use sha2::Digest as _;
 use super::ledger::Caller;
 use super::records::RepoState;
 use super::refusal::{Refusal, Reply};
-use super::world::{Access, EVENTS, Installation, World};
+use super::world::{Access, Installation, World};
 use super::{archive, attestations, contents};
 use crate::model::{InstallationId, RepoId, RepoName};
 
@@ -32,10 +32,14 @@ impl Call<'_> {
             .and_then(|value| value.to_str().ok())
     }
 
-    fn param(&self, name: &str) -> Option<String> {
+    pub(super) fn param(&self, name: &str) -> Option<String> {
         url::form_urlencoded::parse(self.query.as_bytes())
             .find(|(key, _)| key == name)
             .map(|(_, value)| value.into_owned())
+    }
+
+    pub(super) fn number(&self, name: &str) -> Option<usize> {
+        self.param(name)?.parse().ok()
     }
 
     fn json(&self) -> Result<Value, Refusal> {
@@ -81,20 +85,17 @@ impl World {
         }
         let segments: Vec<&str> = call.path.trim_matches('/').split('/').collect();
         match (call.method.as_str(), segments.as_slice()) {
-            ("GET", ["app"]) => {
+            (_, ["app", rest @ ..]) => {
                 self.check_app(call.authorization())?;
-                Ok(Reply::ok(self.app_json()))
+                self.as_app(call, rest)
             }
-            ("POST", ["app", "installations", id, "access_tokens"]) => {
-                self.check_app(call.authorization())?;
-                let id = id.parse().map_err(|_| Refusal::not_found())?;
-                self.mint_token(InstallationId(id), &call.json()?)
-            }
-            ("GET", ["app", "installations"]) => {
-                self.check_app(call.authorization())?;
-                let list = self.installations.iter();
-                let list = list.map(|one| self.installation_json(one)).collect();
-                Ok(self.page(call, list, Value::Array))
+            ("POST", ["app-manifests", code, "conversions"]) => self.convert(code),
+            ("GET", ["rate_limit"]) => {
+                let (limit, remaining) = self.budget(call.authorization())?;
+                let reset = (self.now() + std::time::Duration::from_hours(1)).as_second();
+                Ok(Reply::ok(json!({ "resources": { "core": {
+                    "limit": limit, "remaining": remaining, "used": limit - remaining, "reset": reset,
+                } } })))
             }
             ("GET", ["installation", "repositories"]) => {
                 let repos: Vec<Value> = self
@@ -119,6 +120,28 @@ impl World {
                 let id = RepoId(id.parse().map_err(|_| Refusal::not_found())?);
                 self.in_repo(call, id, rest)
             }
+            _ => Err(Refusal::not_found()),
+        }
+    }
+
+    /// What the App may ask for itself.
+    fn as_app(&mut self, call: &Call<'_>, rest: &[&str]) -> Result<Reply, Refusal> {
+        match (call.method.as_str(), rest) {
+            ("GET", []) => Ok(Reply::ok(self.app_json())),
+            ("POST", ["installations", id, "access_tokens"]) => {
+                let id = id.parse().map_err(|_| Refusal::not_found())?;
+                self.mint_token(InstallationId(id), &call.json()?)
+            }
+            ("GET", ["installations"]) => {
+                let list = self.installations.iter();
+                let list = list.map(|one| self.installation_json(one)).collect();
+                Ok(self.page(call, list, Value::Array))
+            }
+            ("GET", ["hook", "config"]) => Ok(Reply::ok(json!({
+                "url": self.hook_url, "content_type": "json", "insecure_ssl": "0", "secret": "********",
+            }))),
+            ("GET", ["hook", "deliveries"]) => self.list_deliveries(call),
+            ("POST", ["hook", "deliveries", id, "attempts"]) => self.ask_again(id),
             _ => Err(Refusal::not_found()),
         }
     }
@@ -194,8 +217,8 @@ impl World {
             "target_type": "Organization",
             "repository_selection": "all",
             "permissions": installation.permissions,
-            "events": EVENTS,
-            "suspended_at": null,
+            "events": installation.events,
+            "suspended_at": installation.is_suspended.then(|| super::access::whole_seconds(self.now())),
         })
     }
 
@@ -237,11 +260,11 @@ impl World {
 
     /// One page of a list, with the `Link` to the next.
     fn page(&self, call: &Call<'_>, items: Vec<Value>, wrap: impl FnOnce(Vec<Value>) -> Value) -> Reply {
-        let number = |name: &str| call.param(name).and_then(|text| text.parse::<usize>().ok());
-        let per_page = number("per_page")
+        let per_page = call
+            .number("per_page")
             .unwrap_or(DEFAULT_PER_PAGE)
             .clamp(1, MOST_PER_PAGE);
-        let page = number("page").unwrap_or(1).max(1);
+        let page = call.number("page").unwrap_or(1).max(1);
         let total = items.len();
         let items = items
             .into_iter()
@@ -266,11 +289,9 @@ impl World {
             "slug": self.app.slug,
             "name": self.app.slug,
             "html_url": format!("{}/apps/{}", self.base_url, self.app.slug),
-            "permissions": {
-                "checks": "write", "statuses": "write", "contents": "read", "metadata": "read",
-                "pull_requests": "read", "attestations": "read",
-            },
-            "events": EVENTS,
+            "client_id": self.app.client_id,
+            "permissions": self.app.permissions,
+            "events": self.app.events,
         })
     }
 }

@@ -16,18 +16,17 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::access::HOURLY_LIMIT;
 use super::fault::Trouble;
 use super::ledger;
 use super::page;
 use super::refusal::{Refusal, Reply};
 use super::routes::Call;
 use super::world::World;
-use super::{archive, attestations};
+use super::{archive, attestations, browse, hook};
 
 /// The largest body that is read.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
-/// An installation's budget.
-const HOURLY_LIMIT: usize = 5_000;
 
 /// The world, and word of every change in it.
 #[derive(Debug)]
@@ -107,6 +106,9 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
         headers: &parts.headers,
         body: &body,
     };
+    if let Some(page) = browse::show(&shared, &call) {
+        return Ok(page);
+    }
     let target = parts
         .uri
         .path_and_query()
@@ -117,6 +119,9 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
     }
     let answered = meet(&mut shared.world(), &call, target, trouble.as_ref());
     shared.changed();
+    if !shared.world().asked_again.is_empty() {
+        tokio::spawn(hook::redeliver(Arc::clone(&shared)));
+    }
     let reply = answered?;
     Ok(response(&shared, &reply, &parts.method))
 }

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use super::contents::repo_json;
+use super::contents::{pull_json, repo_json};
 use super::records::RepoState;
-use super::world::{EVENTS, World};
+use super::world::{Access, World};
 use crate::model::{CommitSha, RepoName};
 
 /// GitHub waits this long for an answer.
@@ -81,6 +81,31 @@ impl World {
         Some(self.webhook("check_run", &body))
     }
 
+    /// Somebody pressed a button of a completed check run.
+    pub(super) fn press(&self, id: u64, identifier: &str) -> Option<Webhook> {
+        let webhook = self.rerequest_check_run(id)?;
+        let mut body: Value = serde_json::from_str(&webhook.body).ok()?;
+        body["action"] = json!("requested_action");
+        body["requested_action"] = json!({ "identifier": identifier });
+        Some(self.webhook("check_run", &body))
+    }
+
+    /// A version of a package was published: an image with a tag, or a manifest of one platform without.
+    pub(super) fn package(&self, name: &RepoName, image: &str, tag: Option<&str>) -> Option<Webhook> {
+        let mut body = self.envelope(self.repo(name)?, "published");
+        let digest = format!("sha256:{}", "a".repeat(64));
+        body["registry_package"] = json!({
+            "id": 1, "name": name.name(), "namespace": name.owner(), "ecosystem": "CONTAINER",
+            "package_type": "CONTAINER", "owner": { "login": name.owner() },
+            "package_version": {
+                "id": 2, "version": digest, "name": digest, "target_commitish": "main",
+                "package_url": format!("{image}:{}", tag.unwrap_or_default()),
+                "container_metadata": { "tag": { "name": tag.unwrap_or_default(), "digest": digest } },
+            },
+        });
+        Some(self.webhook("registry_package", &body))
+    }
+
     /// A commit's suite is asked for: `requested` after a push, `rerequested` by "Re-run all".
     pub(super) fn check_suite(&self, name: &RepoName, sha: &CommitSha, action: &str) -> Option<Webhook> {
         let repo = self.repo(name)?;
@@ -97,7 +122,7 @@ impl World {
             "zen": "Practicality beats purity.",
             "hook_id": 1,
             "hook": { "type": "App", "id": 1, "active": true, "app_id": self.app.id,
-                      "events": EVENTS },
+                      "events": self.app.events },
         });
         self.webhook("ping", &body)
     }
@@ -116,6 +141,31 @@ impl World {
         body["ref"] = json!(format!("refs/heads/{branch}"));
         body["after"] = json!(repo.branches.get(branch));
         Some(self.webhook("push", &body))
+    }
+
+    /// A pull request was opened (`opened`), or its head is another commit (`synchronize`).
+    pub(super) fn pull_request(&self, name: &RepoName, number: u64, action: &str) -> Option<Webhook> {
+        let repo = self.repo(name)?;
+        let pull = repo.pulls.iter().find(|pull| pull.number == number)?;
+        let mut body = self.envelope(repo, action);
+        body["number"] = json!(number);
+        body["pull_request"] = pull_json(pull);
+        Some(self.webhook("pull_request", &body))
+    }
+
+    /// The merge queue put a commit together and waits for an answer on it.
+    pub(super) fn merge_group(&self, name: &RepoName, sha: &CommitSha) -> Option<Webhook> {
+        let repo = self.repo(name)?;
+        let base = &repo.default_branch;
+        let mut body = self.envelope(repo, "checks_requested");
+        body["merge_group"] = json!({
+            "head_sha": sha,
+            "head_ref": format!("refs/heads/gh-readonly-queue/{base}/pr-1-{sha}"),
+            "base_sha": repo.branches.get(base),
+            "base_ref": format!("refs/heads/{base}"),
+            "head_commit": { "id": sha },
+        });
+        Some(self.webhook("merge_group", &body))
     }
 
     /// Repositories were let into an installation (`added`) or taken out of it (`removed`).
@@ -148,12 +198,26 @@ impl World {
             "installation": {
                 "id": id, "app_id": self.app.id, "app_slug": self.app.slug,
                 "account": { "login": owner, "type": "Organization" },
-                "repository_selection": "all", "events": EVENTS,
+                "repository_selection": "all", "events": self.app.events,
             },
             "repositories": repos.collect::<Vec<_>>(),
             "sender": { "login": "octocat", "type": "User" },
         });
         self.webhook("installation", &body)
+    }
+
+    /// Does GitHub send such an event to this App? Some come to every App, others to whom writes checks, the rest where
+    /// it was asked for.
+    pub(super) fn sends(&self, event: &str) -> bool {
+        match event {
+            "ping" | "installation" | "installation_repositories" => true,
+            "check_run" | "check_suite" => self
+                .app
+                .permissions
+                .get("checks")
+                .is_some_and(|access| *access >= Access::Write),
+            other => self.app.events.iter().any(|asked| asked == other),
+        }
     }
 
     fn envelope(&self, repo: &RepoState, action: &str) -> Value {

@@ -9,9 +9,13 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::access::{Token, whole_seconds};
+use super::browse::Made;
 use super::fault::Fault;
+use super::hook::Attempt;
 use super::ledger::Request;
 use super::records::{CheckRun, Commit, NewCommit, RepoState};
+use super::webhook::Webhook;
+use crate::app_manifest::AppManifest;
 use crate::clock::Clock;
 use crate::model::{CommitSha, InstallationId, RepoId, RepoName, Visibility};
 
@@ -24,23 +28,38 @@ pub struct SimulatedApp {
     pub slug: String,
     /// What its webhooks are signed with.
     pub webhook_secret: SecretString,
+    /// The App's other name, by which its tokens may be signed as well.
+    pub client_id: String,
+    /// What it asks for.
+    pub permissions: Permissions,
+    /// What it is told of.
+    pub events: Vec<String>,
     /// The time that tokens are checked against.
     pub clock: Clock,
 }
 
 impl Default for SimulatedApp {
+    /// As `app-manifest/` describes it.
     fn default() -> Self {
+        let asked = AppManifest::at("http://127.0.0.1");
         Self {
             id: 424_242,
             slug: "hubcheck-demo".to_owned(),
             webhook_secret: SecretString::from("the demo's webhook secret"),
+            client_id: "Iv23liDEMO0000000000".to_owned(),
+            permissions: asked
+                .default_permissions
+                .into_iter()
+                .map(|(name, access)| match access.as_str() {
+                    "write" => (name, Access::Write),
+                    _ => (name, Access::Read),
+                })
+                .collect(),
+            events: asked.default_events,
             clock: Clock::default(),
         }
     }
 }
-
-/// The events that the App is told of.
-pub(super) const EVENTS: [&str; 4] = ["check_run", "check_suite", "push", "repository"];
 
 /// How far a permission goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, serde::Serialize)]
@@ -53,7 +72,7 @@ pub enum Access {
 }
 
 /// Permissions by GitHub's name: `checks`, `statuses`, …
-pub(super) type Permissions = BTreeMap<String, Access>;
+pub type Permissions = BTreeMap<String, Access>;
 
 /// The App in one account.
 #[derive(Clone, Debug)]
@@ -61,6 +80,9 @@ pub(super) struct Installation {
     pub(super) id: InstallationId,
     pub(super) owner: String,
     pub(super) permissions: Permissions,
+    /// What it is told of there.
+    pub(super) events: Vec<String>,
+    pub(super) is_suspended: bool,
 }
 
 /// The whole of it.
@@ -74,6 +96,16 @@ pub(super) struct World {
     pub(super) faults: Vec<Fault>,
     pub(super) outage: bool,
     pub(super) ledger: Vec<Request>,
+    /// Where the App's webhooks go.
+    pub(super) hook_url: Option<String>,
+    /// Where whoever installed the App is led.
+    pub(super) setup_url: Option<String>,
+    /// Apps that were made from a manifest, and whose keys nobody fetched yet.
+    pub(super) codes: Vec<Made>,
+    /// Every attempt to deliver one, oldest first.
+    pub(super) attempts: Vec<Attempt>,
+    /// Those that somebody asked for again.
+    pub(super) asked_again: Vec<Webhook>,
     last_id: u64,
 }
 
@@ -88,6 +120,11 @@ impl World {
             faults: Vec::new(),
             outage: false,
             ledger: Vec::new(),
+            hook_url: None,
+            setup_url: None,
+            codes: Vec::new(),
+            attempts: Vec::new(),
+            asked_again: Vec::new(),
             last_id: 1_000,
         }
     }
@@ -129,21 +166,12 @@ impl World {
             return installation.id;
         }
         let id = InstallationId(i64::try_from(self.next_id()).unwrap_or(i64::MAX));
-        let granted = [
-            ("checks", Access::Write),
-            ("statuses", Access::Write),
-            ("contents", Access::Read),
-            ("metadata", Access::Read),
-            ("pull_requests", Access::Read),
-            ("attestations", Access::Read),
-        ];
         self.installations.push(Installation {
             id,
             owner: owner.to_owned(),
-            permissions: granted
-                .into_iter()
-                .map(|(name, access)| (name.to_owned(), access))
-                .collect(),
+            permissions: self.app.permissions.clone(),
+            events: self.app.events.clone(),
+            is_suspended: false,
         });
         id
     }

@@ -128,8 +128,8 @@ fn what_github_may_send_one_day_is_let_through_unread() {
         ),
         (
             "merge_group",
-            r#"{"action":"checks_requested"}"#,
-            Some("checks_requested"),
+            r#"{"action":"destroyed","reason":"merged"}"#,
+            Some("destroyed"),
         ),
         ("push", r#"{"ref":"refs/heads/main"}"#, None),
         ("tea_time", "{}", None),
@@ -165,15 +165,27 @@ fn real_payloads_are_understood() {
             ("installation" | "installation_repositories", _) => {
                 matches!(&parsed, GithubEvent::InstallationChanged { action: said, .. } if said == action)
             }
+            // A button of whatever App's.
+            ("check_run", "requested_action") => matches!(parsed, GithubEvent::Other { .. }),
             ("check_run", "rerequested") => matches!(parsed, GithubEvent::CheckRunRerequested { .. }),
             ("check_suite", "rerequested") => matches!(parsed, GithubEvent::CheckSuiteRerequested { .. }),
             ("repository", "privatized" | "publicized") => {
                 matches!(parsed, GithubEvent::VisibilityChanged { .. })
             }
-            // To whatever branch.
-            ("push", _) => matches!(
+            ("repository", "renamed" | "transferred" | "archived" | "unarchived" | "deleted") => {
+                matches!(parsed, GithubEvent::RepositoryChanged { .. })
+            }
+            ("registry_package", _) => matches!(
                 parsed,
-                GithubEvent::DefaultBranchPushed { .. } | GithubEvent::Other { .. }
+                GithubEvent::PackagePushed { .. } | GithubEvent::PackageIgnored { .. }
+            ),
+            // Of whatever branch, and in a repository where the App may not be.
+            ("push", _)
+            | ("check_suite", "requested")
+            | ("pull_request", "opened" | "synchronize" | "reopened")
+            | ("merge_group", "checks_requested") => matches!(
+                parsed,
+                GithubEvent::CommitArrived { .. } | GithubEvent::Other { .. }
             ),
             _ => matches!(parsed, GithubEvent::Other { .. }),
         };

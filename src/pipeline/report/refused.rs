@@ -51,9 +51,7 @@ impl Pipeline {
             | GithubError::Unprocessable { .. } => 0,
         };
         let looked = match error {
-            GithubError::NotFound(_) | GithubError::Moved(_) => {
-                self.look_again(&told.run().source.repo).await
-            }
+            GithubError::NotFound(_) | GithubError::Moved(_) => self.look_again(told.repo()).await,
             _ => None,
         };
         if due.failures() >= most {

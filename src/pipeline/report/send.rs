@@ -67,7 +67,7 @@ impl Pipeline {
         told: &Told,
         wanted: &CheckState,
     ) -> Answered<CheckRunId> {
-        let repo = &told.run().source.repo;
+        let repo = told.repo();
         let github = &self.parts.github;
         let mut known = due.github_id.map(CheckRunId);
         if known.is_none() && due.begun {
@@ -104,7 +104,7 @@ impl Pipeline {
         known: Option<CheckRunId>,
         wanted: &CheckState,
     ) -> Result<CheckRunId, GithubError> {
-        let repo = &told.run().source.repo;
+        let repo = told.repo();
         let github = &self.parts.github;
         let there = match known {
             Some(id) => github.annotations_of(repo, id).await?,
@@ -144,12 +144,10 @@ impl Pipeline {
         };
         let shown = fingerprint(&wanted);
         if due.shown.as_ref() != Some(&shown) {
-            let source = &told.run().source;
+            let (repo, commit) = (told.repo(), told.commit());
             let github = &self.parts.github;
             let there = if due.begun {
-                github
-                    .latest_status(&source.repo, &source.commit, &wanted.context)
-                    .await
+                github.latest_status(repo, commit, &wanted.context).await
             } else {
                 Ok(None)
             };
@@ -158,7 +156,7 @@ impl Pipeline {
                 Ok(_) => {
                     self.store().status_begun(lease, due).await?;
                     self.parts.metrics.github_write();
-                    let written = github.create_status(&source.repo, &source.commit, &wanted).await;
+                    let written = github.create_status(repo, commit, &wanted).await;
                     if written.is_err() {
                         return Ok(written);
                     }

@@ -6,9 +6,9 @@
 use std::io;
 use std::time::Duration;
 
-use sqlx::Transaction;
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions, Postgres};
+use sqlx::{ConnectOptions, Connection, Transaction};
 use tokio::time::timeout;
 
 use super::StoreError;
@@ -53,6 +53,21 @@ pub(super) async fn open(options: PgConnectOptions) -> Result<PgPool, StoreError
         .await
         .map_err(|error| StoreError::migration(&shown, error, mend))?;
     Ok(pool)
+}
+
+/// The migrations that a database went through.
+pub(super) async fn applied(options: PgConnectOptions) -> Result<(String, Vec<i64>), StoreError> {
+    let shown = super::address::shown(&options);
+    let unusable = |error| StoreError::unusable(&shown, &error, |error| mend(error, &options));
+    let connecting = timeout(ACQUIRE_TIMEOUT, options.connect()).await;
+    let silent = |_| sqlx::Error::Io(io::ErrorKind::TimedOut.into());
+    let mut connection = connecting.map_err(silent).flatten().map_err(unusable)?;
+    // A database without the table went through none.
+    let versions = sqlx::query_scalar(super::APPLIED)
+        .fetch_all(&mut connection)
+        .await;
+    let _ = connection.close().await;
+    Ok((shown, versions.unwrap_or_default()))
 }
 
 /// What to do about a server that cannot be used.

@@ -1,13 +1,15 @@
 //! `SQLite`: a file beside the process. One connection writes; the others only read, and are never in its way.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::ConnectOptions;
 use sqlx::error::DatabaseError;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+use sqlx::{ConnectOptions, Connection};
 
 use super::StoreError;
 use super::writer::Writer;
@@ -37,6 +39,7 @@ pub(super) async fn open(file: &Path) -> Result<File, StoreError> {
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true);
     let unusable = |error| StoreError::unusable(&shown, &error, mend);
+    make_for_us_alone(file);
     let mut write = options.connect().await.map_err(unusable)?;
     sqlx::migrate!("./migrations")
         .run(&mut write)
@@ -52,6 +55,38 @@ pub(super) async fn open(file: &Path) -> Result<File, StoreError> {
         write: Writer::new(options, write),
         read,
     })
+}
+
+/// It holds secrets. Those beside it, of the journal, take its mode over. What cannot be made is told by whoever opens it.
+fn make_for_us_alone(file: &Path) {
+    let _ = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file);
+}
+
+/// The migrations that a file went through; `None`: there is no file.
+pub(super) async fn applied(file: &Path) -> Result<Option<(String, Vec<i64>)>, StoreError> {
+    if !file.exists() {
+        return Ok(None);
+    }
+    let shown = file.display().to_string();
+    let unusable = |error| StoreError::unusable(&shown, &error, mend);
+    let options = SqliteConnectOptions::new()
+        .filename(file)
+        .busy_timeout(BUSY_TIMEOUT);
+    let mut connection = options.connect().await.map_err(unusable)?;
+    // What cannot be read at all says so here; a file without the table went through none.
+    sqlx::query("SELECT COUNT(*) FROM sqlite_master")
+        .execute(&mut connection)
+        .await
+        .map_err(unusable)?;
+    let versions = sqlx::query_scalar(super::APPLIED)
+        .fetch_all(&mut connection)
+        .await;
+    connection.close().await.map_err(unusable)?;
+    Ok(Some((shown, versions.unwrap_or_default())))
 }
 
 /// What to do about a file that cannot be used.

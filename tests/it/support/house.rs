@@ -43,6 +43,8 @@ pub(crate) struct House {
     pub(crate) sigstore: Sigstore,
     keys: HookKeys,
     folder: TempDir,
+    /// Counts from the next start on.
+    pub(crate) config: Box<Config>,
 }
 
 /// Tests that go on until they are stopped.
@@ -129,13 +131,8 @@ impl House {
         config.hooks.secret = vec![secret];
         change(&mut config);
         let (clock, sigstore) = (Clock::default(), Sigstore::new());
-        let environment = Environment {
-            listener: Some(listener),
-            clock: clock.clone(),
-            verifier: Verifier::trusting(&sigstore.root()).unwrap(),
-            ..Environment::default()
-        };
-        let service = Service::start(config, environment).await.unwrap();
+        github.hook_to(&format!("{url}/hooks/github"));
+        let service = serve(&config, listener, (&clock, &sigstore)).await;
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -153,7 +150,18 @@ impl House {
             sigstore,
             keys,
             folder,
+            config: Box::new(config),
         }
+    }
+
+    /// Ends the bot, lets the world go on without it, and starts it anew at the same address.
+    pub(crate) async fn away(self, meanwhile: impl AsyncFnOnce(&GitHub, &Registry)) -> Self {
+        let address = self.service.address();
+        self.service.stop().await;
+        meanwhile(&self.github, &self.registry).await;
+        let listener = TcpListener::bind(address).await.unwrap();
+        let service = serve(&self.config, listener, (&self.clock, &self.sigstore)).await;
+        Self { service, ..self }
     }
 
     /// Commits, and builds an image that says so, whose entrypoint is `tests`.
@@ -276,6 +284,15 @@ impl House {
         .await;
     }
 
+    /// Waits until the image's tags were compared with the registry for the first time.
+    pub(crate) async fn is_compared(&self) {
+        let image = format!("docker.io/{IMAGE}").parse().unwrap();
+        self.until("the tags are known", async |store| {
+            store.known_tags(&image).await.unwrap().is_some()
+        })
+        .await;
+    }
+
     /// Waits until files are being read.
     pub(crate) async fn indexing(&self) {
         self.until("files are being read", async |store| {
@@ -320,10 +337,28 @@ impl House {
             .collect()
     }
 
+    /// What the operator asks for by POST: the status, and the answer.
+    pub(crate) async fn order(&self, path: &str) -> (u16, Value) {
+        let request = self.client.post(format!("{}{path}", self.url)).bearer_auth(ADMIN);
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
     /// Ends it all, and removes what was pulled.
     pub(crate) async fn close(self) {
         self.service.stop_without_trace().await;
     }
+}
+
+/// The bot.
+async fn serve(config: &Config, listener: TcpListener, (clock, sigstore): (&Clock, &Sigstore)) -> Service {
+    let environment = Environment {
+        listener: Some(listener),
+        clock: clock.clone(),
+        verifier: Verifier::trusting(&sigstore.root()).unwrap(),
+        ..Environment::default()
+    };
+    Service::start(config.clone(), environment).await.unwrap()
 }
 
 /// The configuration of a bot over these, whose operator bound the image.

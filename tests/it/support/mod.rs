@@ -1,5 +1,6 @@
 //! What several subjects need.
 
+pub(crate) mod browser;
 pub(crate) mod chaos;
 pub(crate) mod desk;
 pub(crate) mod dockerd;

@@ -14,6 +14,7 @@ pub(crate) fn answer_schema<'a>(document: &'a Value, method: &str, path: &str, s
 
 /// Fails where `value` has a name that `schema` has not, or lacks one that it requires.
 pub(crate) fn assert_described(document: &Value, schema: &Value, value: &Value, at: &str) {
+    let schema = the_one_of(document, schema, value);
     match value {
         Value::Object(fields) => {
             let (mut described, mut required) = (Vec::new(), Vec::new());
@@ -41,6 +42,19 @@ pub(crate) fn assert_described(document: &Value, schema: &Value, value: &Value, 
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
+}
+
+/// Of several kinds of answer, the one whose stage this is.
+fn the_one_of<'a>(document: &'a Value, schema: &'a Value, value: &Value) -> &'a Value {
+    let schema = resolved(document, schema);
+    let kinds = schema["oneOf"].as_array().into_iter().flatten();
+    let mut kinds = kinds.map(|kind| resolved(document, kind));
+    kinds
+        .find(|kind| {
+            let stages = kind["properties"]["stage"]["enum"].as_array();
+            stages.is_some_and(|stages| stages.contains(&value["stage"]))
+        })
+        .unwrap_or(schema)
 }
 
 fn properties<'a>(

@@ -110,6 +110,7 @@ impl House {
             hook_keys: hook_keys.clone(),
             github_secrets: vec![secret("new"), secret(OLD_SECRET)],
             bindings: Bindings::new(&[bound], &[].into()),
+            github_pages: "https://github.com".to_owned(),
             page_keys: page_keys.clone(),
             links: links.clone(),
             admin_token: Some(secret(ADMIN_TOKEN)),
