@@ -11,7 +11,7 @@ use crate::support::chaos::{Chaos, Upstream};
 
 /// Long for what happens on this machine, short for what must not happen.
 const SOON: Duration = Duration::from_millis(200);
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A server that says everything back, and a wire before it.
 async fn echo() -> Chaos {

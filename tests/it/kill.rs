@@ -44,7 +44,7 @@ const BURST: u32 = 3;
 const LATEST_KILL: Duration = Duration::from_millis(900);
 
 /// How long the verdicts may take once nobody kills any more.
-const PATIENCE: Duration = Duration::from_mins(4);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 pub(crate) struct Scene {
     github: GitHub,
@@ -135,7 +135,7 @@ impl Scene {
         assert_eq!(code, Some(0), "{stderr}");
         let client = reqwest::Client::builder()
             .no_proxy()
-            .timeout(Duration::from_secs(10))
+            .timeout(Duration::from_mins(1))
             .build()
             .unwrap();
         let hook = hook.trim().to_owned();

@@ -22,7 +22,7 @@ use crate::support::web::House;
 const TODAY: &str = include_str!("../../../fixtures/dockerhub/today.json");
 
 /// How long a store may take to be itself again.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Until a webhook is answered 202 again.
 async fn recovered(house: &House) {

@@ -13,7 +13,7 @@ use crate::support::house::today;
 use crate::support::web::House;
 
 /// No test waits longer for anything.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The door on a port of its own; closed when dropped.
 pub(super) struct Door {

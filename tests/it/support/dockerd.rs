@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long it may take to start, or to stop.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A running `dockerd` with a containerd of its own, on a disk in memory; dropping it ends both and removes
 /// all that they made.

@@ -52,12 +52,12 @@ pub(crate) fn settings(host: Option<&str>) -> config::Docker {
         runtime: "runc".to_owned(),
         profile: Profile::Compatible,
         network: true,
-        pull_timeout: Duration::from_mins(2),
+        pull_timeout: Duration::from_mins(10),
         give_up: Duration::from_hours(1),
         image_cache: 1 << 30,
         limits: config::StepLimits {
-            timeout: Duration::from_mins(1),
-            idle_timeout: Duration::from_mins(1),
+            timeout: Duration::from_mins(10),
+            idle_timeout: Duration::from_mins(10),
             memory: 256 << 20,
             cpus: 1.0,
             pids: 64,
@@ -83,8 +83,8 @@ pub(crate) fn plan(args: &[&str]) -> Plan {
         profile: Profile::Compatible,
         network: Network::None,
         limits: Limits {
-            timeout: Duration::from_mins(1),
-            idle_timeout: Duration::from_mins(1),
+            timeout: Duration::from_mins(10),
+            idle_timeout: Duration::from_mins(10),
             memory_bytes: 256 << 20,
             nano_cpus: 1_000_000_000,
             pids: 64,
@@ -299,9 +299,9 @@ impl Bench {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        tokio::time::timeout(Duration::from_mins(1), poll)
+        tokio::time::timeout(Duration::from_mins(5), poll)
             .await
-            .expect("no container came up within 60 s")
+            .expect("no container came up within five minutes")
     }
 
     /// What is still there although it should not be.

@@ -21,7 +21,7 @@ use super::registry::{PASSWORD, Registry, USERNAME};
 use super::sigstore::Sigstore;
 
 /// How long a verdict may take on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The operator's token.
 pub(crate) const ADMIN: &str = "the operator's own token";
@@ -136,7 +136,7 @@ impl House {
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
-            .timeout(Duration::from_secs(20))
+            .timeout(Duration::from_mins(2))
             .build()
             .unwrap();
         Self {

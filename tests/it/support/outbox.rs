@@ -19,7 +19,7 @@ use super::chaos::Chaos;
 use super::store::{LEASE, delivery, new_run};
 
 /// Far more than anything here takes, on a busy machine too.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 
 pub(crate) struct Outbox {
     pub(crate) github: GitHub,

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 const SHARED: &str = "TEST_DATABASE_URL";
 
 /// How long a server may take to start.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A database of a test's own, dropped with it.
 pub(crate) struct Database {

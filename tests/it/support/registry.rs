@@ -108,7 +108,7 @@ impl Registry {
     }
 
     fn request(&self, method: Method, url: &str) -> RequestBuilder {
-        let request = self.client.request(method, url).timeout(Duration::from_secs(20));
+        let request = self.client.request(method, url).timeout(Duration::from_mins(2));
         if self.guarded {
             request.basic_auth(USERNAME, Some(PASSWORD))
         } else {
@@ -177,8 +177,8 @@ fn listening_address(log: ChildStderr) -> String {
         }
     });
     receiver
-        .recv_timeout(Duration::from_secs(30))
-        .expect("`docker-registry` did not say within 30 s that it listens")
+        .recv_timeout(Duration::from_mins(2))
+        .expect("`docker-registry` did not say within two minutes that it listens")
 }
 
 async fn created(request: RequestBuilder, url: &str) {
