@@ -1,5 +1,6 @@
 //! From the link that `hubcheck serve` prints to a green check on a commit, in a real browser, with no file edited by hand.
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
 use hubcheck::demo::github::{GitHub, SimulatedApp};
@@ -51,114 +52,143 @@ async fn before_the_app() -> (GitHub, RepoName) {
     (github, repo)
 }
 
+/// The bot without an App, the browser that sets it up, and what both of them reach.
+struct SetUp {
+    github: GitHub,
+    repo: RepoName,
+    registry: Registry,
+    folder: TempDir,
+    bot: Child,
+    url: String,
+    link: String,
+    client: reqwest::Client,
+    browser: Browser,
+}
+
+impl SetUp {
+    async fn begin() -> Self {
+        let (github, repo) = before_the_app().await;
+        let registry = Registry::start();
+        let folder = tempfile::tempdir().unwrap();
+        let (bot, url, link) = without_app(&folder, &github, &registry).await;
+        Self {
+            github,
+            repo,
+            registry,
+            folder,
+            bot,
+            url,
+            link,
+            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            browser: Browser::open().await,
+        }
+    }
+
+    /// Nobody is let in but by the link, which opens once; a hook is told to come again.
+    async fn is_open_to_the_link_alone(&self) {
+        let Self {
+            url, client, browser, ..
+        } = self;
+        for path in ["/setup", "/setup?link=guessed", "/setup/created?code=x&state=y"] {
+            let answer = client.get(format!("{url}{path}")).send().await.unwrap();
+            assert_eq!(answer.status(), 403, "{path}");
+        }
+        let early = client.post(format!("{url}/hooks/github")).body("{}");
+        assert_eq!(early.send().await.unwrap().status(), 503);
+
+        browser.goto(&self.link).await;
+        browser.reads("Step 1 of 3").await;
+        assert_eq!(browser.address().await, format!("{url}/setup"));
+        let second = client.get(&self.link).send().await.unwrap();
+        assert_eq!(second.status(), 410, "it opens once");
+    }
+
+    async fn says_what_became_of_a_form_that_came_to_nothing(&self) {
+        let Self { url, browser, .. } = self;
+        // A form that is cancelled at GitHub.
+        browser.press("form button").await;
+        browser.press("#to-github").await;
+        browser.reads("Create GitHub App for octocat").await;
+        browser.press("#cancel").await;
+        browser.reads("GitHub Apps").await;
+        browser.goto(&format!("{url}/setup")).await;
+        browser.reads("came back without an App").await;
+        // An answer that somebody else made up.
+        let forged = format!("{url}/setup/created?code=theirs&state=forged");
+        browser.goto(&forged).await;
+        browser.reads("This answer belongs to no form of ours").await;
+        // A code that GitHub does not take any more.
+        browser.press("main a").await;
+        browser.press("form button").await;
+        let action = browser.attribute("form", "action").await;
+        let (_, state) = action.split_once("?state=").unwrap();
+        let used = format!("{url}/setup/created?code=used&state={state}");
+        browser.goto(&used).await;
+        browser.reads("GitHub does not know the code").await;
+        // The same state does not open a second time.
+        browser.goto(&used).await;
+        browser.reads("This answer belongs to no form of ours").await;
+        browser.press("main a").await;
+    }
+
+    /// The App is made for an organisation, installed, and told of by a file; the hook's URL, in the end.
+    async fn goes_through(&self) -> String {
+        let Self { url, browser, .. } = self;
+        browser.write("#organisation", "acme").await;
+        browser.press("form button").await;
+        browser.press("#to-github").await;
+        browser.reads("Create GitHub App for acme").await;
+        browser.press("#create").await;
+        browser.reads("Step 2 of 3").await;
+        browser.press("#install").await;
+        browser.press("button[value=acme]").await;
+        browser.press("a.new-file").await;
+        browser.press("#commit").await;
+        browser.reads("Create .github/hubcheck.yml").await;
+        browser.goto(&format!("{url}/setup")).await;
+        let hook = browser.text("code.hook").await;
+        assert!(hook.starts_with(&format!("{url}/hooks/dockerhub/")), "{hook}");
+        browser.reads("Nobody told of a push yet.").await;
+        hook
+    }
+
+    /// A push to the hook turns its commit green; where the image is on the Engine.
+    async fn turns_a_commit_green(&self, hook: &str) -> String {
+        let Self { github, repo, .. } = self;
+        let commit = github.commit(repo, "tested").unwrap();
+        let image = labelled(&commit, "echo fine");
+        let digest = self.registry.push(IMAGE, "v1", &image).await;
+        let told = self.client.post(hook).body(today("v1").to_string());
+        assert_eq!(told.send().await.unwrap().status(), 202);
+        let seen = |github: &GitHub| github.check_runs(repo, &commit).pop()?.conclusion;
+        let conclusion = github.wait_for(PATIENCE, seen).await.unwrap();
+        assert_eq!(conclusion, "success");
+        self.browser.press("a.run").await;
+        self.browser.reads("Passed").await;
+        format!("{}/{IMAGE}@{digest}", self.registry.host())
+    }
+}
+
 #[tokio::test]
 async fn from_the_printed_link_to_a_green_check() {
-    let (github, repo) = before_the_app().await;
-    let registry = Registry::start();
-    let folder = tempfile::tempdir().unwrap();
-    let (mut bot, url, link) = without_app(&folder, &github, &registry).await;
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    // Nobody is let in but by the link; a hook is told to come again.
-    for path in ["/setup", "/setup?link=guessed", "/setup/created?code=x&state=y"] {
-        let answer = client.get(format!("{url}{path}")).send().await.unwrap();
-        assert_eq!(answer.status(), 403, "{path}");
-    }
-    let early = client
-        .post(format!("{url}/hooks/github"))
-        .body("{}")
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(early.status(), 503);
+    let mut setup = SetUp::begin().await;
+    setup.is_open_to_the_link_alone().await;
+    setup.says_what_became_of_a_form_that_came_to_nothing().await;
+    let hook = setup.goes_through().await;
+    let pulled = setup.turns_a_commit_green(&hook).await;
 
-    let browser = Browser::open().await;
-    browser.goto(&link).await;
-    browser.reads("Step 1 of 3").await;
-    assert_eq!(browser.address().await, format!("{url}/setup"));
-    let second = client.get(&link).send().await.unwrap();
-    assert_eq!(second.status(), 410, "it opens once");
-
-    // A form that is cancelled at GitHub.
-    browser.press("form button").await;
-    browser.press("#to-github").await;
-    browser.reads("Create GitHub App for octocat").await;
-    browser.press("#cancel").await;
-    browser.reads("GitHub Apps").await;
-    browser.goto(&format!("{url}/setup")).await;
-    browser.reads("came back without an App").await;
-    // An answer that somebody else made up.
-    browser
-        .goto(&format!("{url}/setup/created?code=theirs&state=forged"))
-        .await;
-    browser.reads("This answer belongs to no form of ours").await;
-    // A code that GitHub does not take any more.
-    browser.press("main a").await;
-    browser.press("form button").await;
-    let action = browser.attribute("form", "action").await;
-    let (_, state) = action.split_once("?state=").unwrap();
-    browser
-        .goto(&format!("{url}/setup/created?code=used&state={state}"))
-        .await;
-    browser.reads("GitHub does not know the code").await;
-    // The same state does not open a second time.
-    browser
-        .goto(&format!("{url}/setup/created?code=used&state={state}"))
-        .await;
-    browser.reads("This answer belongs to no form of ours").await;
-
-    // And now in earnest, for an organisation.
-    browser.press("main a").await;
-    browser.write("#organisation", "acme").await;
-    browser.press("form button").await;
-    browser.press("#to-github").await;
-    browser.reads("Create GitHub App for acme").await;
-    browser.press("#create").await;
-    browser.reads("Step 2 of 3").await;
-    browser.press("#install").await;
-    browser.press("button[value=acme]").await;
-    browser.press("a.new-file").await;
-    browser.press("#commit").await;
-    browser.reads("Create .github/hubcheck.yml").await;
-    browser.goto(&format!("{url}/setup")).await;
-    let hook = browser.text("code.hook").await;
-    assert!(hook.starts_with(&format!("{url}/hooks/dockerhub/")), "{hook}");
-    browser.reads("Nobody told of a push yet.").await;
-
-    let commit = github.commit(&repo, "tested").unwrap();
-    let digest = registry.push(IMAGE, "v1", &labelled(&commit, "echo fine")).await;
-    let told = client
-        .post(&hook)
-        .body(today("v1").to_string())
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(told.status(), 202);
-    let seen = |github: &GitHub| {
-        let check = github.check_runs(&repo, &commit).pop()?;
-        check.conclusion
-    };
-    let conclusion = github.wait_for(PATIENCE, seen).await.unwrap();
-    assert_eq!(conclusion, "success");
-    browser.press("a.run").await;
-    browser.reads("Passed").await;
-
-    // What only the owner of the App knows is kept where nobody else reads, and printed nowhere.
-    use std::os::unix::fs::PermissionsExt;
-    let file = std::fs::metadata(folder.path().join("hubcheck.db")).unwrap();
+    // What only the owner of the App knows is kept where nobody else reads.
+    let file = std::fs::metadata(setup.folder.path().join("hubcheck.db")).unwrap();
     assert_eq!(file.permissions().mode() & 0o777, 0o600);
-    browser.close().await;
-    assert!(terminate(&mut bot).await.success());
+    setup.browser.close().await;
+    assert!(terminate(&mut setup.bot).await.success());
 
     // A new start goes on with it.
-    let mut again = serving_child(folder.path()).await;
-    let page = client.get(format!("{url}/setup")).send().await.unwrap();
-    assert_eq!(page.status(), 404, "to others it is closed");
+    let mut again = serving_child(setup.folder.path()).await;
+    let page = setup.client.get(format!("{}/setup", setup.url)).send();
+    assert_eq!(page.await.unwrap().status(), 404, "to others it is closed");
     assert!(terminate(&mut again).await.success());
-    let pulled = format!("{}/{IMAGE}@{digest}", registry.host());
-    let removed = Command::new("docker")
-        .args(["rmi", &pulled])
-        .output()
-        .await
-        .unwrap();
+    let remove = Command::new("docker").args(["rmi", &pulled]).output();
+    let removed = remove.await.unwrap();
     assert!(removed.status.success(), "{removed:?}");
 }
