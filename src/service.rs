@@ -19,7 +19,7 @@ use crate::github::{GitHub, RehearsedWrite};
 use crate::hooks::HookKeys;
 use crate::metrics::Metrics;
 use crate::net::Trust;
-use crate::pipeline::{self, Pipeline, Surroundings, Workers};
+use crate::pipeline::{self, Pipeline, SharedPace, Surroundings, Workers};
 use crate::redact::Redactor;
 use crate::registry::RegistryClient;
 use crate::resolve::Bindings;
@@ -118,7 +118,7 @@ impl Service {
             runner: runner.clone(),
             registry,
             app_id: github.app_id(),
-            github,
+            github: github.paced(Arc::new(SharedPace::new(store.clone()))),
             docker: config.docker,
             bindings: Bindings::new(&config.images, &config.registries),
             github_host: github_host(&config.github.web_url),

@@ -38,7 +38,7 @@ impl GitHub {
 
     /// How many annotations a check run has. Each update adds to them, also one whose answer was lost.
     pub async fn annotations_of(&self, repo: &Repo, id: CheckRunId) -> Result<usize, GithubError> {
-        let request = Request::get(path(&repo.name, &format!("/check-runs/{}", id.0)));
+        let request = Request::urgent(path(&repo.name, &format!("/check-runs/{}", id.0)));
         let answer = self.send_for(repo, &request).await?;
         let check: wire::AnnotatedCheck = wire::read(&request, &answer)?;
         Ok(check.output.annotations_count)
@@ -59,7 +59,7 @@ impl GitHub {
                 "/commits/{sha}/check-runs?filter=all&check_name={name}&app_id={}&per_page={PER_PAGE}&page={page}",
                 self.app_id()
             );
-            let request = Request::get(path(&repo.name, &query));
+            let request = Request::urgent(path(&repo.name, &query));
             let answer = self.send_for(repo, &request).await?;
             let runs = wire::read::<wire::CheckRuns>(&request, &answer)?.check_runs;
             let is_last = runs.len() < PER_PAGE;

@@ -112,6 +112,22 @@ pub enum Refused {
 }
 
 impl GithubError {
+    /// How long to wait before asking again, where it is a matter of time.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after, .. } => Some(*retry_after),
+            _ => None,
+        }
+    }
+
+    /// Does it pass by itself? Not so if somebody must change something.
+    pub fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::RateLimited { .. } | Self::OutcomeUnknown(_) | Self::Unavailable(_) | Self::Unauthorized(_)
+        )
+    }
+
     /// Sorts an answer that is no success.
     pub(super) fn of_answer(request: &Request, answer: &Answer) -> Self {
         let said = wire::message(&answer.body);

@@ -57,10 +57,7 @@ pub fn unpack(packed: &[u8]) -> Result<Bytes, String> {
 fn request(method: Method) -> Request {
     Request {
         method,
-        path: "/asked".to_owned(),
-        body: None,
-        if_none_match: None,
-        is_whereabouts: false,
+        ..Request::get("/asked".to_owned())
     }
 }
 

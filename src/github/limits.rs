@@ -19,16 +19,26 @@ pub(super) fn is_stated(headers: &HeaderMap) -> bool {
 /// The time to wait. The reset of the hourly budget is read against the response's own date, so
 /// that a wrong clock on this machine does no harm.
 pub(super) fn wait(headers: &HeaderMap) -> Duration {
-    let until_reset = || {
-        let reset = number(headers, "x-ratelimit-reset").filter(|_| is_spent(headers))?;
-        let now = date(headers).unwrap_or_else(|| jiff::Timestamp::now().as_second());
-        Some(reset.saturating_sub(now).saturating_add(1))
-    };
-    number(headers, "retry-after")
-        .or_else(until_reset)
-        .map_or(UNSTATED, |seconds| {
-            Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
-        })
+    let stated = number(headers, "retry-after");
+    let stated = stated.map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(0)));
+    let has_reset = is_spent(headers) && number(headers, "x-ratelimit-reset").is_some();
+    stated
+        .or_else(|| has_reset.then(|| until_reset(headers)))
+        .unwrap_or(UNSTATED)
+        .clamp(SHORTEST, LONGEST)
+}
+
+/// What is left of the hour's budget, and how large it is.
+pub(super) fn left(headers: &HeaderMap) -> Option<(i64, i64)> {
+    let left = number(headers, "x-ratelimit-remaining")?;
+    Some((left, number(headers, "x-ratelimit-limit")?))
+}
+
+/// How long until the hour's budget is renewed.
+pub(super) fn until_reset(headers: &HeaderMap) -> Duration {
+    let now = date(headers).unwrap_or_else(|| jiff::Timestamp::now().as_second());
+    let reset = number(headers, "x-ratelimit-reset").unwrap_or(now);
+    Duration::from_secs(u64::try_from(reset.saturating_sub(now).saturating_add(1)).unwrap_or(0))
         .clamp(SHORTEST, LONGEST)
 }
 

@@ -20,6 +20,7 @@ pub mod foreign;
 mod installations;
 mod limits;
 mod memory;
+mod quota;
 mod registration;
 mod rehearsal;
 mod repos;
@@ -47,6 +48,7 @@ pub use commits::Standing;
 pub use contents::Content;
 pub use deliveries::Attempt;
 pub use error::{GithubError, Refused, SetupError};
+pub use quota::{Noting, Pace, Taking};
 pub use registration::{RegistrationError, register};
 pub use rehearsal::RehearsedWrite;
 
@@ -56,6 +58,7 @@ use crate::model::{CommitSha, InstallationId, Repo, RepoId, RepoName};
 use crate::net::Trust;
 use app::App;
 use memory::Memory;
+use quota::Quota;
 use rehearsal::Rehearsal;
 use tokens::Tokens;
 use transport::{Answer, Api, Request};
@@ -89,6 +92,8 @@ pub struct AppInfo {
     pub slug: String,
     /// Its name for people.
     pub name: String,
+    /// Its page at GitHub: it is installed from there.
+    pub page: String,
     /// What it asks for: `checks` → `write`.
     pub permissions: BTreeMap<String, String>,
     /// The events that it is told of.
@@ -113,6 +118,7 @@ pub struct Commit {
 pub struct GitHub {
     inner: Arc<Inner>,
     rehearsal: Option<Rehearsal>,
+    pace: Option<Arc<dyn Pace>>,
 }
 
 struct Inner {
@@ -123,6 +129,7 @@ struct Inner {
     tokens: Tokens,
     installations: Mutex<HashMap<RepoName, InstallationId>>,
     memory: Memory,
+    quota: Quota,
     /// Names under which a write was led elsewhere.
     moved: Mutex<HashSet<RepoName>>,
 }
@@ -163,6 +170,7 @@ impl GitHub {
             inner: Arc::new(Inner {
                 api,
                 files,
+                quota: Quota::new(clock.clone()),
                 app: App::new(app_id, key, clock, crab)?,
                 tokens: Tokens::default(),
                 installations: Mutex::default(),
@@ -170,6 +178,7 @@ impl GitHub {
                 moved: Mutex::default(),
             }),
             rehearsal: None,
+            pace: None,
         })
     }
 
@@ -209,6 +218,25 @@ impl GitHub {
             rehearsal: Some(Rehearsal::new(writes)),
             ..self
         }
+    }
+
+    /// Asks no faster than this lets it.
+    #[must_use]
+    pub fn paced(self, pace: Arc<dyn Pace>) -> Self {
+        Self {
+            pace: Some(pace),
+            ..self
+        }
+    }
+
+    /// Does GitHub count what this installation asks? Enterprise Servers do only where their owner wants it.
+    pub fn is_limited(&self, installation: InstallationId) -> bool {
+        self.inner.quota.is_limited(installation)
+    }
+
+    /// For how long what is left of an installation's hour is for verdicts alone. `None`: it is not.
+    pub fn is_low_for(&self, installation: InstallationId) -> Option<Duration> {
+        self.inner.quota.is_low_for(installation)
     }
 
     /// The App's number.
@@ -292,6 +320,29 @@ impl GitHub {
         sent
     }
 
+    /// Nothing is sent while GitHub wants to hear nothing. A question waits, too, where its installation's budget is
+    /// low; what a verdict needs does not.
+    async fn may_ask(&self, installation: InstallationId, request: &Request) -> Result<(), GithubError> {
+        let quota = &self.inner.quota;
+        let put_off = |retry_after, why| GithubError::RateLimited {
+            retry_after,
+            is_stated: true,
+            message: format!("{request}: put off, {why}"),
+        };
+        if let Some(left) = quota.is_closed_for(installation) {
+            return Err(put_off(left, "GitHub asks for a pause"));
+        }
+        if request.method != http::Method::GET || request.is_urgent || !quota.is_limited(installation) {
+            return Ok(());
+        }
+        let wait = match (quota.is_low_for(installation), &self.pace) {
+            (Some(left), _) => Err(left),
+            (None, Some(pace)) => pace.question(installation).await,
+            (None, None) => Ok(()),
+        };
+        wait.map_err(|left| put_off(left, "what is left of the installation's budget is for verdicts"))
+    }
+
     /// A refused token did nothing, so the request is sent once more with a new one.
     async fn send_with_token(
         &self,
@@ -299,15 +350,20 @@ impl GitHub {
         request: &Request,
     ) -> Result<Answer, GithubError> {
         let inner = &self.inner;
+        self.may_ask(installation, request).await?;
         let token = self.token(installation).await?;
-        match transport::send(&token.crab, &inner.api, request).await {
+        let settled = match transport::send(&token.crab, &inner.api, request).await {
             Err(GithubError::Unauthorized(_)) => {
                 inner.tokens.discard(installation, &token).await;
                 let renewed = self.token(installation).await?;
                 transport::send(&renewed.crab, &inner.api, request).await
             }
             settled => settled,
+        };
+        if let (Some(wait), Some(pace)) = (inner.quota.note(installation, &settled), &self.pace) {
+            pace.closed(installation, wait).await;
         }
+        settled
     }
 
     async fn token(&self, id: InstallationId) -> Result<tokens::Token, GithubError> {

@@ -32,7 +32,7 @@ impl GitHub {
     ) -> Result<Option<StatusState>, GithubError> {
         for page in 1..=MOST_PAGES {
             let query = format!("/commits/{sha}/status?per_page={PER_PAGE}&page={page}");
-            let request = Request::get(path(&repo.name, &query));
+            let request = Request::urgent(path(&repo.name, &query));
             let answer = self.send_for(repo, &request).await?;
             let listed = wire::read::<wire::CombinedStatus>(&request, &answer)?.statuses;
             let is_last = listed.len() < PER_PAGE;

@@ -37,6 +37,8 @@ pub(super) struct Request {
     pub(super) if_none_match: Option<String>,
     /// Is it asked where something lies, so that 302 is the answer?
     pub(super) is_whereabouts: bool,
+    /// Does a verdict wait for the answer?
+    pub(super) is_urgent: bool,
 }
 
 impl Request {
@@ -47,6 +49,15 @@ impl Request {
             body: None,
             if_none_match: None,
             is_whereabouts: false,
+            is_urgent: false,
+        }
+    }
+
+    /// A question that a verdict waits for.
+    pub(super) fn urgent(path: String) -> Self {
+        Self {
+            is_urgent: true,
+            ..Self::get(path)
         }
     }
 
@@ -61,20 +72,16 @@ impl Request {
     pub(super) fn post(path: String, body: Value) -> Self {
         Self {
             method: Method::POST,
-            path,
             body: Some(body),
-            if_none_match: None,
-            is_whereabouts: false,
+            ..Self::get(path)
         }
     }
 
     pub(super) fn patch(path: String, body: Value) -> Self {
         Self {
             method: Method::PATCH,
-            path,
             body: Some(body),
-            if_none_match: None,
-            is_whereabouts: false,
+            ..Self::get(path)
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Data goes one way: a [`Push`] is resolved to a [`Source`], planned as a [`Plan`], judged with a
 //! [`Verdict`] and shown as a [`CheckState`] and a [`StatusState`].
 
+pub mod budget;
 mod cached_image;
 mod claim;
 mod commit;

@@ -73,7 +73,7 @@ impl Pipeline {
     ) -> Result<BTreeMap<String, RepositoryFile>, End> {
         let trouble = |error: &GithubError| End::Trouble {
             why: error.to_string(),
-            after: None,
+            after: error.retry_after(),
         };
         let (github, repo) = (&self.parts.github, &run.source.repo);
         let at = if project.at_commit {

@@ -1,5 +1,7 @@
 //! The index of declarations: which images each repository's default branch names.
 
+use std::time::Duration;
+
 use super::Pipeline;
 use super::retry::pause;
 use super::worker::JobError;
@@ -9,6 +11,9 @@ use crate::model::{InstallationId, Repo};
 use crate::plan::{self, File, FileError};
 use crate::store::{Declared, Lease, Reading, Store, ToIndex};
 
+/// The longest pause amid the reading of an installation; after longer ones it begins anew.
+const PACED: Duration = Duration::from_mins(2);
+
 impl Pipeline {
     /// Reads what an installation's repositories declare, or finds the installations.
     pub(super) async fn index(&self, lease: &Lease) -> Result<(), JobError> {
@@ -17,10 +22,7 @@ impl Pipeline {
             ToIndex::Installation(id) => self.index_installation(lease, id).await?,
         };
         let Err(error) = read else { return Ok(()) };
-        let wait = match &error {
-            GithubError::RateLimited { retry_after, .. } => *retry_after,
-            _ => pause(lease.retries),
-        };
+        let wait = error.retry_after().unwrap_or_else(|| pause(lease.retries));
         tracing::warn!(%error, ?wait, "cannot read which repositories declare which images; tried again");
         let at = self.store().clock().now() + millis(wait);
         Ok(self.store().retry(lease, at, &error.to_string()).await?)
@@ -53,7 +55,7 @@ impl Pipeline {
             }
         }
         for repo in &repos {
-            match self.read_declaration(repo).await? {
+            match self.read_declaration_in_time(repo).await? {
                 Ok(_) => {}
                 // One that does not let itself be read holds up no other.
                 Err(error @ (GithubError::Forbidden(_) | GithubError::Gone(_))) => {
@@ -64,6 +66,19 @@ impl Pipeline {
         }
         self.store().complete(lease).await?;
         Ok(Ok(()))
+    }
+
+    /// [`Pipeline::read_declaration`], as soon as the pace of questions allows it: there may be thousands.
+    async fn read_declaration_in_time(&self, repo: &Repo) -> Result<Result<(), GithubError>, JobError> {
+        loop {
+            let read = self.read_declaration(repo).await?.map(drop);
+            match &read {
+                Err(GithubError::RateLimited { retry_after, .. }) if *retry_after <= PACED => {
+                    tokio::time::sleep(*retry_after).await;
+                }
+                _ => return Ok(read),
+            }
+        }
     }
 
     /// Reads the file on a repository's default branch, and keeps what it says.

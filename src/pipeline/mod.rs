@@ -10,6 +10,7 @@ mod github_event;
 mod index;
 mod locate;
 mod missed;
+mod pace;
 mod reconcile;
 mod report;
 mod resolve;
@@ -21,6 +22,7 @@ mod trace;
 mod worker;
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,6 +42,7 @@ use crate::runner::Runner;
 use crate::signature::Verifier;
 use crate::store::Store;
 
+pub use pace::SharedPace;
 pub use sweep::Surroundings;
 pub use worker::Workers;
 
@@ -80,6 +83,8 @@ pub struct Pipeline {
     /// Runs whose tests this process executes now, with the attempt, so that they can be stopped at once.
     executing: Mutex<HashMap<RunId, (i64, CancellationToken)>>,
     ahead: Ahead,
+    /// When images began to be compared with their registries last.
+    round_begun: AtomicI64,
 }
 
 /// Pulls that run ahead of their runs: as many as the Engine has slots, and none once we stop.
@@ -106,6 +111,7 @@ impl Pipeline {
         )
         .on(parts.store.clock().clone());
         Arc::new(Self {
+            round_begun: AtomicI64::new(parts.store.clock().now()),
             parts,
             resolver,
             executing: Mutex::default(),

@@ -1,7 +1,8 @@
 //! Brings GitHub to what it should show: one writer to an installation, verdicts first.
 //!
 //! Retries live in the queue. What one write is refused for delays or parks that write alone; only what
-//! stands in the way of all holds up the installation.
+//! stands in the way of all holds up the installation. Where its budget at GitHub runs low, verdicts alone are
+//! written, and what came before them is never told.
 
 mod refused;
 mod send;
@@ -12,9 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::Pipeline;
 use super::worker::JobError;
-use crate::clock::millis;
+use crate::clock::{UnixMillis, millis};
+use crate::model::budget::Spending;
 use crate::model::{InstallationId, RunId};
-use crate::store::{DueCheck, DueStatus, Lease, StoreError};
+use crate::store::{DueCheck, DueStatus, Lease, StoreError, Wanted};
 
 /// Rows read at a time.
 const BATCH: i64 = 50;
@@ -27,6 +29,8 @@ enum Sent {
     Aside,
     /// Nothing can be written for so long.
     Halt(Duration, String),
+    /// There is no budget for it before then.
+    Held(UnixMillis),
 }
 
 enum Due {
@@ -39,6 +43,14 @@ impl Due {
         match self {
             Self::Check(check) => check.run,
             Self::Status(status) => status.run,
+        }
+    }
+
+    /// Does it say how its run ended?
+    fn is_end(&self) -> bool {
+        match self {
+            Self::Check(check) => check.is_end,
+            Self::Status(status) => status.is_end,
         }
     }
 
@@ -59,32 +71,69 @@ impl Pipeline {
         );
         // What got through ends a row of halts.
         let mut halts = lease.retries;
+        // Since when progress waits, and until when.
+        let mut held: Option<(UnixMillis, UnixMillis)> = None;
         loop {
-            let checks = self.store().due_checks(installation, BATCH).await?;
-            let statuses = self.store().due_statuses(installation, BATCH).await?;
+            let asked_at = self.store().clock().now();
+            let wanted = match held {
+                Some(_) => Wanted::Ends,
+                None => Wanted::All,
+            };
+            let checks = self.store().due_checks(installation, (wanted, BATCH)).await?;
+            let statuses = self.store().due_statuses(installation, (wanted, BATCH)).await?;
             if checks.is_empty() && statuses.is_empty() {
-                return self.report_done(lease, installation).await;
+                return self.report_done(lease, installation, held).await;
             }
             for due in interleave(checks, statuses) {
                 if stop.is_cancelled() {
                     return Err(JobError::Stopping);
                 }
-                match self.write(lease, &due, halts).await? {
+                if held.is_some() && !due.is_end() {
+                    continue;
+                }
+                match self.write(lease, (installation, &due), halts).await? {
                     Sent::Shown => halts = 0,
                     Sent::Aside => {}
                     Sent::Halt(wait, why) => return self.report_later(lease, wait, &why).await,
+                    Sent::Held(until) if due.is_end() => {
+                        return Ok(self.store().postpone(lease, until).await?);
+                    }
+                    Sent::Held(until) => held = Some((asked_at, until)),
                 }
             }
         }
     }
 
-    /// Nothing is due now. What failed by itself has its own time.
-    async fn report_done(&self, lease: &Lease, installation: InstallationId) -> Result<(), JobError> {
-        match self.store().next_due_report(installation).await? {
+    /// Nothing is due now but what is held back. What failed by itself has its own time.
+    async fn report_done(
+        &self,
+        lease: &Lease,
+        installation: InstallationId,
+        held: Option<(UnixMillis, UnixMillis)>,
+    ) -> Result<(), JobError> {
+        let after = held.map_or(UnixMillis::MIN, |(since, _)| since);
+        let next = self.store().next_due_report(installation, after).await?;
+        match next.into_iter().chain(held.map(|(_, until)| until)).min() {
             Some(at) => self.store().postpone(lease, at).await?,
             None => self.store().complete(lease).await?,
         }
         Ok(())
+    }
+
+    /// Takes a write from the installation's budget. `Some`: there is none before then.
+    async fn spend(&self, installation: InstallationId, due: &Due) -> Result<Option<UnixMillis>, JobError> {
+        if !self.parts.github.is_limited(installation) {
+            return Ok(None);
+        }
+        let spending = if due.is_end() {
+            Spending::Verdict
+        } else if let Some(left) = self.parts.github.is_low_for(installation) {
+            return Ok(Some(self.store().clock().now() + millis(left)));
+        } else {
+            let unfinished = self.store().unfinished_checks(installation).await?;
+            Spending::Progress { unfinished }
+        };
+        Ok(self.store().spend(installation, spending).await?)
     }
 
     async fn report_later(&self, lease: &Lease, wait: Duration, why: &str) -> Result<(), JobError> {
@@ -93,7 +142,15 @@ impl Pipeline {
         Ok(self.store().retry(lease, at, why).await?)
     }
 
-    async fn write(&self, lease: &Lease, due: &Due, halts: i64) -> Result<Sent, JobError> {
+    async fn write(
+        &self,
+        lease: &Lease,
+        (installation, due): (InstallationId, &Due),
+        halts: i64,
+    ) -> Result<Sent, JobError> {
+        if let Some(until) = self.spend(installation, due).await? {
+            return Ok(Sent::Held(until));
+        }
         let told = match self.read_story(due.run()).await {
             Ok(told) => told,
             // What cannot be read now cannot be read later, and the others can.

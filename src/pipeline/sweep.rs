@@ -85,9 +85,17 @@ impl Pipeline {
         }
     }
 
-    /// Once: jobs that a wrong clock put off, reports without a job, then leftovers of dead attempts, then images over the bound.
+    /// Once: jobs that a wrong clock put off, work and reports without a job, then leftovers of dead attempts, then images over the bound.
     pub async fn sweep_once(&self) -> Result<(), SweepError> {
         self.store().free_the_far_ahead().await.map_err(JobError::from)?;
+        let stranded = self.store().wake_the_stranded().await;
+        let stranded = stranded.map_err(JobError::from)?;
+        if stranded > 0 {
+            tracing::warn!(
+                stranded,
+                "work that had not ended and had no job is taken up again"
+            );
+        }
         self.store().wake_due_reports().await.map_err(JobError::from)?;
         for kind in JobKind::ALL {
             self.parts

@@ -27,8 +27,8 @@ pub struct SetupSession {
 }
 
 impl Store {
-    /// Keeps the App, and who made it, all at once.
-    pub async fn put_app(&self, app: &RegisteredApp, by: &SetupSession) -> Result<(), StoreError> {
+    /// Keeps the App, and who made it, all at once. `false`: another replica was given one meanwhile, and that stays.
+    pub async fn put_app(&self, app: &RegisteredApp, by: &SetupSession) -> Result<bool, StoreError> {
         let values = [
             (ID, app.id.to_string()),
             (SLUG, app.slug.clone()),
@@ -41,6 +41,10 @@ impl Store {
             (SETUP_UNTIL, by.until.to_string()),
         ];
         let mut tx = self.db.begin().await?;
+        let there: Option<(String,)> = tx.row(READ_SETTING, args![ID]).await?;
+        if there.is_some() {
+            return Ok(false);
+        }
         for (name, value) in values {
             tx.execute(
                 "INSERT INTO settings (name, value) VALUES ($1, $2)
@@ -49,7 +53,8 @@ impl Store {
             )
             .await?;
         }
-        tx.commit().await
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// The App that the set-up made, if it did.
@@ -71,12 +76,13 @@ impl Store {
         }))
     }
 
-    /// The App that the set-up of a store at `url` made. Makes no store, and changes none.
+    /// The App that the set-up of a store at `url` made, though an older program may have kept it. Makes no store, and
+    /// changes none.
     pub async fn app_at(url: &str, clock: Clock) -> Result<Option<RegisteredApp>, StoreError> {
-        if Self::schema_at(url).await? != Schema::Current {
+        if Self::schema_at(url).await? == Schema::Absent {
             return Ok(None);
         }
-        let store = Self::open(url, clock).await?;
+        let store = Self::open_as_it_is(url, clock).await?;
         let app = store.app().await;
         store.close().await;
         app

@@ -35,12 +35,21 @@ pub(super) enum Db {
     Postgres(PgPool),
 }
 
+/// What becomes of a schema that is an older program's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Migrations {
+    /// It is brought up to date.
+    Run,
+    /// It stays.
+    Leave,
+}
+
 impl Db {
-    /// Opens the store and brings its schema up to date.
-    pub(super) async fn open(address: Address) -> Result<Self, StoreError> {
+    /// Opens the store.
+    pub(super) async fn open(address: Address, migrations: Migrations) -> Result<Self, StoreError> {
         Ok(match address {
-            Address::File(file) => Self::Sqlite(sqlite::open(&file).await?),
-            Address::Server(options) => Self::Postgres(postgres::open(*options).await?),
+            Address::File(file) => Self::Sqlite(sqlite::open(&file, migrations).await?),
+            Address::Server(options) => Self::Postgres(postgres::open(*options, migrations).await?),
         })
     }
 

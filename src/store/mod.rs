@@ -13,6 +13,7 @@ use crate::clock::Clock;
 
 mod admission;
 mod app;
+mod budget;
 mod bulk;
 mod db;
 mod declarations;
@@ -33,6 +34,7 @@ mod retention;
 mod runs;
 mod schema;
 mod stages;
+mod stranded;
 mod watched;
 
 pub use admission::{Admission, NewRun};
@@ -44,7 +46,7 @@ pub use expected::{Arrived, NewExpected};
 pub use intake::{Intake, NewDelivery, Taken};
 pub use jobs::{JobKind, Lease, QueueDepth};
 pub use lock::ServingLock;
-pub use outbox::{DueCheck, DueStatus, ShownCheck};
+pub use outbox::{DueCheck, DueStatus, ShownCheck, Wanted};
 pub use pushes::{OpenPushes, PushEnd, PushRecord, PushStage, PushWait};
 pub use retention::Purged;
 pub use runs::{Run, RunEvent, RunFilter, RunTag, Stage};
@@ -52,7 +54,7 @@ pub use schema::Schema;
 pub use stages::Rerun;
 pub use watched::KnownTag;
 
-use db::{Address, Db, args};
+use db::{Db, Migrations, args};
 
 const READ_SETTING: &str = "SELECT value FROM settings WHERE name = $1";
 
@@ -89,15 +91,27 @@ impl Store {
     /// Opens the store at `url`, `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/DATABASE`, and brings its
     /// schema up to date.
     pub async fn open(url: &str, clock: Clock) -> Result<Self, StoreError> {
-        let store = Self {
-            db: Db::open(url.parse::<Address>()?).await?,
+        let store = Self::over(Db::open(url.parse()?, Migrations::Run).await?, clock);
+        store.share_bell();
+        Ok(store)
+    }
+
+    /// Opens the store at `url` with the schema that it has, which may be an older program's.
+    async fn open_as_it_is(url: &str, clock: Clock) -> Result<Self, StoreError> {
+        Ok(Self::over(
+            Db::open(url.parse()?, Migrations::Leave).await?,
+            clock,
+        ))
+    }
+
+    fn over(db: Db, clock: Clock) -> Self {
+        Self {
+            db,
             clock,
             bells: Arc::default(),
             call: Arc::default(),
             worker: Uuid::new_v4(),
-        };
-        store.share_bell();
-        Ok(store)
+        }
     }
 
     /// Rings with the other replicas' bells, and has them ring with ours, until the store is closed.

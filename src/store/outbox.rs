@@ -25,6 +25,8 @@ pub struct DueCheck {
     pub shown: Option<String>,
     /// How often it was not taken, since it last was.
     pub failures: i64,
+    /// Does it say how the run, or the wait, ended?
+    pub is_end: bool,
 }
 
 /// A check run as GitHub shows it.
@@ -55,6 +57,17 @@ pub struct DueStatus {
     pub shown: Option<String>,
     /// How often it was not taken, since it last was.
     pub failures: i64,
+    /// Does it say how the run, or the wait, ended?
+    pub is_end: bool,
+}
+
+/// Which of what is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// All of it.
+    All,
+    /// What says how a run, or a wait, ended.
+    Ends,
 }
 
 impl Store {
@@ -62,15 +75,20 @@ impl Store {
     pub async fn due_checks(
         &self,
         installation: InstallationId,
-        limit: i64,
+        (wanted, limit): (Wanted, i64),
     ) -> Result<Vec<DueCheck>, StoreError> {
         self.db
             .rows(
-                "SELECT c.run_id AS run, c.wanted, c.github_id, c.begun_at IS NOT NULL AS begun, c.shown, c.failures
-                 FROM checks AS c LEFT JOIN runs AS r ON r.id = c.run_id
-                 WHERE c.installation_id = $1 AND c.sent < c.wanted AND c.parked IS NULL AND c.not_before <= $2
-                 ORDER BY c.failures, CASE WHEN r.stage = 'finished' THEN 0 ELSE 1 END, c.run_id LIMIT $3",
-                args![installation.0, self.clock.now(), limit],
+                "SELECT * FROM (
+                    SELECT c.run_id AS run, c.wanted, c.github_id, c.begun_at IS NOT NULL AS begun, c.shown,
+                        c.failures, COALESCE(r.stage = 'finished' OR e.ended_at IS NOT NULL, FALSE) AS is_end
+                    FROM checks AS c LEFT JOIN runs AS r ON r.id = c.run_id
+                        LEFT JOIN expected AS e ON e.id = c.run_id
+                    WHERE c.installation_id = $1 AND c.sent < c.wanted AND c.parked IS NULL
+                        AND c.not_before <= $2) AS due
+                 WHERE is_end OR $3
+                 ORDER BY failures, CASE WHEN is_end THEN 0 ELSE 1 END, run LIMIT $4",
+                args![installation.0, self.clock.now(), wanted == Wanted::All, limit],
             )
             .await
     }
@@ -79,16 +97,21 @@ impl Store {
     pub async fn due_statuses(
         &self,
         installation: InstallationId,
-        limit: i64,
+        (wanted, limit): (Wanted, i64),
     ) -> Result<Vec<DueStatus>, StoreError> {
         self.db
             .rows(
-                "SELECT s.run_id AS run, s.repo_id, s.commit_sha, s.context, s.wanted, s.begun_at IS NOT NULL AS begun, s.shown,
-                    s.failures
-                 FROM statuses AS s LEFT JOIN runs AS r ON r.id = s.run_id
-                 WHERE s.installation_id = $1 AND s.sent < s.wanted AND s.parked IS NULL AND s.not_before <= $2
-                 ORDER BY s.failures, CASE WHEN r.stage = 'finished' THEN 0 ELSE 1 END, s.run_id LIMIT $3",
-                args![installation.0, self.clock.now(), limit],
+                "SELECT * FROM (
+                    SELECT s.run_id AS run, s.repo_id, s.commit_sha, s.context, s.wanted,
+                        s.begun_at IS NOT NULL AS begun, s.shown, s.failures,
+                        COALESCE(r.stage = 'finished' OR e.ended_at IS NOT NULL, FALSE) AS is_end
+                    FROM statuses AS s LEFT JOIN runs AS r ON r.id = s.run_id
+                        LEFT JOIN expected AS e ON e.id = s.run_id
+                    WHERE s.installation_id = $1 AND s.sent < s.wanted AND s.parked IS NULL
+                        AND s.not_before <= $2) AS due
+                 WHERE is_end OR $3
+                 ORDER BY failures, CASE WHEN is_end THEN 0 ELSE 1 END, run LIMIT $4",
+                args![installation.0, self.clock.now(), wanted == Wanted::All, limit],
             )
             .await
     }
@@ -247,10 +270,11 @@ impl Store {
         tx.commit().await
     }
 
-    /// When the next check run or status of an installation may be sent, if anything is unsent.
+    /// When the next check run or status of an installation may be sent whose own time is later than `after`.
     pub async fn next_due_report(
         &self,
         installation: InstallationId,
+        after: UnixMillis,
     ) -> Result<Option<UnixMillis>, StoreError> {
         let row: Option<(Option<i64>,)> = self
             .db
@@ -259,8 +283,9 @@ impl Store {
                     SELECT not_before FROM checks
                     WHERE installation_id = $1 AND sent < wanted AND parked IS NULL
                     UNION ALL SELECT not_before FROM statuses
-                    WHERE installation_id = $1 AND sent < wanted AND parked IS NULL) AS unsent",
-                args![installation.0],
+                    WHERE installation_id = $1 AND sent < wanted AND parked IS NULL) AS unsent
+                 WHERE not_before > $2",
+                args![installation.0, after],
             )
             .await?;
         Ok(row.and_then(|(at,)| at))

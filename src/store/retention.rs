@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::db::{Arg, args};
 use super::{Store, StoreError};
 use crate::clock::millis;
+use crate::model::budget::{LONGEST_WINDOW_MS, SLICE_MS};
 
 /// How long a finished job's row is kept: long enough to be looked at.
 const DONE_JOBS: Duration = Duration::from_hours(1);
@@ -18,14 +19,19 @@ pub struct Purged {
     pub deliveries: u64,
 }
 
-/// The runs that may go: finished before `$1`, and shown by GitHub.
+/// The runs, or the waits, that may go: ended before `$1`, and shown by GitHub.
 macro_rules! forgettable {
-    ($before:literal, $after:literal) => {
+    ($before:literal, $of:literal, $ended:literal) => {
         concat!(
             $before,
-            "runs WHERE finished_at < $1 AND NOT EXISTS (
-                SELECT 1 FROM checks WHERE run_id = runs.id AND sent < wanted AND parked IS NULL)",
-            $after
+            " WHERE run_id IN (SELECT id FROM ",
+            $of,
+            " WHERE ",
+            $ended,
+            " < $1 AND NOT EXISTS (
+                SELECT 1 FROM checks WHERE run_id = ",
+            $of,
+            ".id AND sent < wanted AND parked IS NULL))"
         )
     };
 }
@@ -36,16 +42,16 @@ impl Store {
         let now = self.clock.now();
         let before = now - millis(retention);
         // First, and by their runs: to look for those whose run is gone would read every status there is.
-        self.forget(
-            forgettable!("DELETE FROM statuses WHERE run_id IN (SELECT id FROM ", ")"),
-            args![before],
-        )
-        .await?;
-        self.forget(
-            forgettable!("DELETE FROM checks WHERE run_id IN (SELECT id FROM ", ")"),
-            args![before],
-        )
-        .await?;
+        for sql in [
+            forgettable!("DELETE FROM statuses", "runs", "finished_at"),
+            forgettable!("DELETE FROM checks", "runs", "finished_at"),
+            forgettable!("DELETE FROM statuses", "expected", "ended_at"),
+            forgettable!("DELETE FROM checks", "expected", "ended_at"),
+            "DELETE FROM expected WHERE ended_at < $1 AND NOT EXISTS (
+                SELECT 1 FROM checks WHERE run_id = expected.id)",
+        ] {
+            self.forget(sql, args![before]).await?;
+        }
         let runs = self
             .forget(
                 "DELETE FROM runs WHERE finished_at < $1 AND NOT EXISTS (
@@ -53,13 +59,6 @@ impl Store {
                 args![before],
             )
             .await?;
-        for sql in [
-            "DELETE FROM statuses WHERE run_id IN (SELECT id FROM expected WHERE ended_at < $1)",
-            "DELETE FROM checks WHERE run_id IN (SELECT id FROM expected WHERE ended_at < $1)",
-            "DELETE FROM expected WHERE ended_at < $1",
-        ] {
-            self.forget(sql, args![before]).await?;
-        }
         let deliveries = self
             .forget(
                 "DELETE FROM deliveries WHERE received_at < $1 AND NOT EXISTS (
@@ -73,6 +72,13 @@ impl Store {
             args![now - millis(DONE_JOBS)],
         )
         .await?;
+        self.forget(
+            "DELETE FROM github_budget WHERE slice < $1",
+            args![(now - LONGEST_WINDOW_MS).div_euclid(SLICE_MS)],
+        )
+        .await?;
+        self.forget("DELETE FROM github_closed WHERE closed_until < $1", args![now])
+            .await?;
         Ok(Purged { runs, deliveries })
     }
 

@@ -22,6 +22,9 @@ impl Store {
         let Some((shown, applied)) = Db::applied(url.parse()?).await? else {
             return Ok(Schema::Absent);
         };
+        if applied.is_empty() {
+            return Ok(Schema::Absent);
+        }
         let migrator = sqlx::migrate!("./migrations");
         let known: Vec<i64> = migrator.iter().map(|migration| migration.version).collect();
         if let Some(newer) = applied.iter().find(|version| !known.contains(version)) {

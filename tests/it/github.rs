@@ -1,5 +1,6 @@
 //! The client for GitHub against the simulated one: what it reads and writes.
 
+mod pace;
 mod trouble;
 
 use std::time::Duration;
@@ -8,7 +9,7 @@ use futures_util::future::join_all;
 use http::{Method, StatusCode};
 use hubcheck::clock::Clock;
 use hubcheck::config::Net;
-use hubcheck::demo::github::{Access, Fault, GitHub as Simulated, SimulatedApp, Trouble};
+use hubcheck::demo::github::{Access, Caller, Fault, GitHub as Simulated, SimulatedApp, Trouble};
 use hubcheck::github::{CheckRunId, GitHub, GithubError, KeyError, Refused, SetupError};
 use hubcheck::model::{
     CheckState, CommitSha, Conclusion, Progress, Repo, RepoName, RunId, StatusState, StatusValue, Visibility,
@@ -289,6 +290,22 @@ async fn the_app_is_registered_as_its_manifest_says() {
         manifest["default_permissions"]
     );
     assert_eq!(serde_json::json!(app.events), manifest["default_events"]);
+}
+
+#[tokio::test]
+async fn pages_after_the_first_are_asked_for_with_the_same_token() {
+    let scene = Scene::new().await;
+    for number in 0..101 {
+        let name = format!("acme/repo-{number}").parse().unwrap();
+        scene.simulated.add_repo(&name, Visibility::Private);
+    }
+    let installation = scene.simulated.installation("acme").unwrap();
+    let repos = scene.github.repos_of(installation).await.unwrap();
+    assert_eq!(repos.len(), 102);
+    let mut pages = scene.simulated.ledger();
+    pages.retain(|request| request.path.starts_with("/installation/repositories"));
+    let callers: Vec<_> = pages.iter().map(|request| request.caller).collect();
+    assert_eq!(callers, [Caller::Installation(installation); 2]);
 }
 
 fn trust() -> Trust {

@@ -7,6 +7,7 @@
 
 mod advisories;
 mod architecture;
+mod budget;
 mod chaos;
 mod cli;
 mod cli_explain;

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::ledger::Caller;
+use super::limits::HOURLY_LIMIT;
 use super::records::RepoState;
 use super::refusal::{Refusal, Reply};
 use super::world::{Access, Permissions, World};
@@ -17,8 +18,7 @@ use crate::model::{InstallationId, RepoId};
 
 /// The public half of the App's key: what the simulated GitHub keeps.
 const PUBLIC_KEY: &str = include_str!("demo-key.pub.pem");
-/// An installation's budget.
-pub(super) const HOURLY_LIMIT: usize = 5_000;
+const ARCHIVED: &str = "Repository was archived so is read-only.";
 const SUSPENDED: &str = "This installation has been suspended";
 /// How long an installation token lives.
 const TOKEN_LIFE: Duration = Duration::from_hours(1);
@@ -118,12 +118,7 @@ impl World {
     /// An installation's budget of requests in an hour, and what is left of it.
     pub(super) fn budget(&self, authorization: Option<&str>) -> Result<(usize, usize), Refusal> {
         let installation = self.token(authorization)?.installation;
-        let caller = Caller::Installation(installation);
-        let used = self
-            .ledger
-            .iter()
-            .filter(|request| request.caller == caller)
-            .count();
+        let used = self.used(installation);
         Ok((HOURLY_LIMIT, HOURLY_LIMIT.saturating_sub(used)))
     }
 
@@ -160,11 +155,14 @@ impl World {
             return Err(Refusal::not_found());
         }
         let granted = token.permissions.get(permission).copied();
-        if granted >= Some(access) {
-            Ok(())
-        } else {
-            Err(Refusal::not_permitted(permission, access))
+        if granted < Some(access) {
+            return Err(Refusal::not_permitted(permission, access));
         }
+        let is_archived = self.repo_by_id(repo).is_some_and(|state| state.is_archived);
+        if is_archived && access == Access::Write {
+            return Err(Refusal::new(StatusCode::FORBIDDEN, ARCHIVED));
+        }
+        Ok(())
     }
 
     /// `POST /app/installations/{id}/access_tokens`

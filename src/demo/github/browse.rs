@@ -29,8 +29,8 @@ use crate::model::RepoName;
 /// A code that an App was made under, until it is turned into the App's keys.
 #[derive(Clone, Debug)]
 pub(super) struct Made {
-    code: String,
-    owner: String,
+    pub(super) code: String,
+    pub(super) owner: String,
 }
 
 type Page = Response<Full<Bytes>>;
@@ -119,6 +119,7 @@ impl World {
                 .collect(),
             events: manifest.default_events.clone(),
             clock: self.app.clock.clone(),
+            is_limited: self.app.is_limited,
         };
         self.hook_url = Some(manifest.hook_attributes.url.clone());
         self.setup_url = Some(manifest.setup_url.clone());

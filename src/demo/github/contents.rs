@@ -118,7 +118,7 @@ pub(super) fn repo_json(repo: &RepoState) -> Value {
         "private": repo.visibility == Visibility::Private,
         "visibility": repo.visibility,
         "default_branch": repo.default_branch,
-        "archived": false,
+        "archived": repo.is_archived,
     })
 }
 

@@ -14,6 +14,7 @@ mod contents;
 mod fault;
 mod hook;
 mod ledger;
+mod limits;
 mod output;
 mod page;
 mod records;
@@ -39,6 +40,7 @@ use url::Url;
 pub use fault::{Fault, Trouble};
 pub use hook::Attempt;
 pub use ledger::{Caller, Request};
+pub use limits::TooEarly;
 pub use records::{CheckRun, Commit, NewCommit, PullRequest, Status};
 pub use webhook::Webhook;
 pub use world::{Access, Permissions, SimulatedApp};
@@ -267,6 +269,25 @@ impl GitHub {
         change(&mut self.shared.world().app);
     }
 
+    /// Tells the App nothing more of an event in an account, as long as the account's owner has not agreed to it.
+    pub fn keep_from(&self, owner: &str, event: &str) {
+        let mut world = self.shared.world();
+        for installation in &mut world.installations {
+            if installation.owner.eq_ignore_ascii_case(owner) {
+                installation.events.retain(|own| own != event);
+            }
+        }
+    }
+
+    /// Archives a repository, or takes it up again: nobody writes to it meanwhile. `None`: there is no such repository.
+    pub fn archive(&self, name: &RepoName, is_archived: bool) -> Option<Webhook> {
+        let mut world = self.shared.world();
+        for repo in world.repos.iter_mut().filter(|repo| repo.name == *name) {
+            repo.is_archived = is_archived;
+        }
+        world.repository(name, if is_archived { "archived" } else { "unarchived" })
+    }
+
     /// Suspends the App in an account, or takes it up again: its tokens are refused meanwhile. `None`: it is not
     /// installed there.
     pub fn suspend(&self, owner: &str, is_suspended: bool) -> Option<Webhook> {
@@ -317,6 +338,21 @@ impl GitHub {
         let mut requests = self.ledger();
         requests.retain(|request| request.wrote);
         requests
+    }
+
+    /// Counts so many questions of an installation, half an hour ago, as if another bot of the App had asked them.
+    pub fn use_up(&self, installation: InstallationId, questions: usize) {
+        self.shared.world().use_up(installation, questions);
+    }
+
+    /// How many requests were refused because they were too many.
+    pub fn broken_limits(&self) -> u32 {
+        self.shared.world().broken_limits
+    }
+
+    /// Requests of installations that had been asked for a pause which was not over.
+    pub fn asked_too_early(&self) -> Vec<TooEarly> {
+        self.shared.world().too_early.clone()
     }
 
     /// Waits until `seen` finds what it looks for; it is asked again after every request.

@@ -111,6 +111,8 @@ pub(super) struct RepoState {
     pub(super) name: RepoName,
     pub(super) former_names: Vec<RepoName>,
     pub(super) visibility: Visibility,
+    /// Nobody may write to it.
+    pub(super) is_archived: bool,
     pub(super) default_branch: String,
     pub(super) branches: BTreeMap<String, CommitSha>,
     pub(super) tags: BTreeMap<String, CommitSha>,

@@ -92,6 +92,12 @@ impl World {
             ("POST", ["app-manifests", code, "conversions"]) => self.convert(code),
             ("GET", ["rate_limit"]) => {
                 let (limit, remaining) = self.budget(call.authorization())?;
+                if !self.app.is_limited {
+                    return Err(Refusal::new(
+                        StatusCode::NOT_FOUND,
+                        "Rate limiting is not enabled.",
+                    ));
+                }
                 let reset = (self.now() + std::time::Duration::from_hours(1)).as_second();
                 Ok(Reply::ok(json!({ "resources": { "core": {
                     "limit": limit, "remaining": remaining, "used": limit - remaining, "reset": reset,

@@ -16,9 +16,10 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::access::HOURLY_LIMIT;
 use super::fault::Trouble;
 use super::ledger;
+use super::ledger::Caller;
+use super::limits::HOURLY_LIMIT;
 use super::page;
 use super::refusal::{Refusal, Reply};
 use super::routes::Call;
@@ -123,7 +124,8 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
         tokio::spawn(hook::redeliver(Arc::clone(&shared)));
     }
     let reply = answered?;
-    Ok(response(&shared, &reply, &parts.method))
+    let caller = shared.world().caller(call.authorization());
+    Ok(response(&shared, &reply, &parts.method, caller))
 }
 
 /// Does the work, or what trouble leaves of it, and notes it in the ledger.
@@ -134,7 +136,9 @@ fn meet(
     trouble: Option<&Trouble>,
 ) -> Result<Reply, Dropped> {
     let caller = world.caller(call.authorization());
-    let refused = trouble.and_then(|trouble| world.refusal_by(trouble));
+    world.note_too_early(caller, target);
+    let too_many = world.count(caller, call.method);
+    let refused = too_many.or_else(|| world.refusal_by(trouble?));
     let untouched = refused.is_some() || trouble == Some(&Trouble::DropBefore);
     let done = match refused {
         Some(reply) => reply,
@@ -142,6 +146,12 @@ fn meet(
         None => world.handle(call).unwrap_or_else(Reply::from),
     };
     let wrote = done.changed;
+    if done.status == StatusCode::NOT_MODIFIED {
+        world.count_last_for_nothing();
+    }
+    if trouble != Some(&Trouble::DropBefore) {
+        world.note_pause(caller, &done);
+    }
     let reply = match trouble {
         Some(Trouble::DropBefore | Trouble::DropAfter) => Err(Dropped),
         Some(Trouble::ErrorAfter(status)) => Ok(Refusal::new(*status, "Server Error").into()),
@@ -158,10 +168,28 @@ fn meet(
     reply
 }
 
-fn response(shared: &Shared, reply: &Reply, method: &Method) -> Response<Full<Bytes>> {
+/// What is told of an installation's budget.
+fn budget_headers(world: &World, caller: Caller) -> Vec<(&'static str, String)> {
+    let Caller::Installation(installation) = caller else {
+        return Vec::new();
+    };
+    if !world.app.is_limited {
+        return Vec::new();
+    }
+    let used = world.used(installation);
+    let reset = world.now() + Duration::from_hours(1);
+    vec![
+        ("x-ratelimit-limit", HOURLY_LIMIT.to_string()),
+        ("x-ratelimit-used", used.to_string()),
+        ("x-ratelimit-remaining", (HOURLY_LIMIT - used).to_string()),
+        ("x-ratelimit-resource", "core".to_owned()),
+        ("x-ratelimit-reset", reset.as_second().to_string()),
+    ]
+}
+
+fn response(shared: &Shared, reply: &Reply, method: &Method, caller: Caller) -> Response<Full<Bytes>> {
     let world = shared.world();
     let now = world.now();
-    let used = world.ledger.len().min(HOURLY_LIMIT);
     let is_empty = *method == Method::HEAD || reply.status == StatusCode::NOT_MODIFIED;
     let body = if is_empty {
         Vec::new()
@@ -171,15 +199,7 @@ fn response(shared: &Shared, reply: &Reply, method: &Method) -> Response<Full<By
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = reply.status;
     let defaults = [
-        ("x-ratelimit-limit", HOURLY_LIMIT.to_string()),
-        ("x-ratelimit-used", used.to_string()),
-        ("x-ratelimit-remaining", (HOURLY_LIMIT - used).to_string()),
-        ("x-ratelimit-resource", "core".to_owned()),
-        (
-            "x-ratelimit-reset",
-            (now + Duration::from_hours(1)).as_second().to_string(),
-        ),
-        ("x-github-request-id", format!("DEMO:{used:04}")),
+        ("x-github-request-id", format!("DEMO:{:04}", world.ledger.len())),
         (
             CONTENT_TYPE.as_str(),
             "application/json; charset=utf-8".to_owned(),
@@ -191,7 +211,9 @@ fn response(shared: &Shared, reply: &Reply, method: &Method) -> Response<Full<By
                 .unwrap_or_default(),
         ),
     ];
-    let headers = defaults.iter().map(|(name, value)| (*name, value.as_str()));
+    let budget = budget_headers(&world, caller);
+    let headers = defaults.iter().chain(&budget);
+    let headers = headers.map(|(name, value)| (*name, value.as_str()));
     let own = reply.headers.iter().map(|(name, value)| (*name, value.as_str()));
     for (name, value) in headers.chain(own) {
         if let Ok(value) = http::HeaderValue::from_str(value) {

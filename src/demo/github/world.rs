@@ -1,7 +1,7 @@
 //! What the simulated GitHub knows: the App, its installations and tokens, and the repositories. The
 //! domain itself; how it reads as JSON stands in the modules beside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use rand::Rng;
@@ -13,6 +13,7 @@ use super::browse::Made;
 use super::fault::Fault;
 use super::hook::Attempt;
 use super::ledger::Request;
+use super::limits::{Counted, Pause, TooEarly};
 use super::records::{CheckRun, Commit, NewCommit, RepoState};
 use super::webhook::Webhook;
 use crate::app_manifest::AppManifest;
@@ -34,8 +35,10 @@ pub struct SimulatedApp {
     pub permissions: Permissions,
     /// What it is told of.
     pub events: Vec<String>,
-    /// The time that tokens are checked against.
+    /// The time that tokens are checked against, and that limits are counted by.
     pub clock: Clock,
+    /// Are its installations held to GitHub's limits? An Enterprise Server sets none unless its owner does.
+    pub is_limited: bool,
 }
 
 impl Default for SimulatedApp {
@@ -57,6 +60,7 @@ impl Default for SimulatedApp {
                 .collect(),
             events: asked.default_events,
             clock: Clock::default(),
+            is_limited: false,
         }
     }
 }
@@ -96,6 +100,12 @@ pub(super) struct World {
     pub(super) faults: Vec<Fault>,
     pub(super) outage: bool,
     pub(super) ledger: Vec<Request>,
+    /// Requests of the last hour, where there are limits.
+    pub(super) counted: Vec<Counted>,
+    pub(super) broken_limits: u32,
+    /// What installations were asked for last.
+    pub(super) pauses: HashMap<InstallationId, Pause>,
+    pub(super) too_early: Vec<TooEarly>,
     /// Where the App's webhooks go.
     pub(super) hook_url: Option<String>,
     /// Where whoever installed the App is led.
@@ -120,6 +130,10 @@ impl World {
             faults: Vec::new(),
             outage: false,
             ledger: Vec::new(),
+            counted: Vec::new(),
+            broken_limits: 0,
+            pauses: HashMap::new(),
+            too_early: Vec::new(),
             hook_url: None,
             setup_url: None,
             codes: Vec::new(),
@@ -148,6 +162,7 @@ impl World {
             name,
             former_names: Vec::new(),
             visibility,
+            is_archived: false,
             default_branch: "main".to_owned(),
             branches: BTreeMap::new(),
             tags: BTreeMap::new(),

@@ -6,7 +6,8 @@
 use serde::Serialize;
 
 use crate::github::{CheckRunId, GithubError, Refused};
-use crate::model::{CheckState, Digest, Progress};
+use crate::model::budget::Spending;
+use crate::model::{CheckState, Digest, InstallationId, Progress};
 use crate::pipeline::Pipeline;
 use crate::pipeline::story::Told;
 use crate::pipeline::worker::JobError;
@@ -133,7 +134,18 @@ impl Pipeline {
                 return Ok(now);
             }
             self.parts.metrics.github_write();
+            self.count_write(repo.installation).await;
             id = Some(now);
+        }
+    }
+
+    /// Counts a write that belongs to one that was granted: it goes out in any case.
+    async fn count_write(&self, installation: InstallationId) {
+        if self.parts.github.is_limited(installation) {
+            let counted = self.store().spent(installation, Spending::Verdict).await;
+            if let Err(error) = counted {
+                tracing::warn!(%error, "cannot keep count of writes to GitHub");
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions, Postgr
 use sqlx::{ConnectOptions, Connection, Transaction};
 use tokio::time::timeout;
 
-use super::StoreError;
+use super::{Migrations, StoreError};
 
 /// Connections of one replica: the writers' and readers', and one that listens.
 const CONNECTIONS: u32 = 10;
@@ -38,8 +38,8 @@ const TURN: &str = "SELECT pg_advisory_xact_lock(7527030531312411499)";
 /// Where replicas tell each other of new jobs.
 const CHANNEL: &str = "hubcheck_jobs";
 
-/// Connects, and brings the schema up to date. Several replicas may do so at once.
-pub(super) async fn open(options: PgConnectOptions) -> Result<PgPool, StoreError> {
+/// Connects. Several replicas may bring the schema up to date at once.
+pub(super) async fn open(options: PgConnectOptions, migrations: Migrations) -> Result<PgPool, StoreError> {
     let shown = super::address::shown(&options);
     let mend = |error: &sqlx::Error| mend(error, &options);
     let pool = PgPoolOptions::new()
@@ -48,10 +48,12 @@ pub(super) async fn open(options: PgConnectOptions) -> Result<PgPool, StoreError
         .connect_with(options.clone().application_name("hubcheck").options(SESSION))
         .await
         .map_err(|error| StoreError::unusable(&shown, &error, mend))?;
-    sqlx::migrate!("./migrations")
-        .run(&pool)
-        .await
-        .map_err(|error| StoreError::migration(&shown, error, mend))?;
+    if migrations == Migrations::Run {
+        sqlx::migrate!("./migrations")
+            .run(&pool)
+            .await
+            .map_err(|error| StoreError::migration(&shown, error, mend))?;
+    }
     Ok(pool)
 }
 

@@ -11,8 +11,8 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection};
 
-use super::StoreError;
 use super::writer::Writer;
+use super::{Migrations, StoreError};
 
 /// Connections that read beside the writer.
 const READERS: u32 = 4;
@@ -27,8 +27,8 @@ pub(in crate::store) struct File {
     pub(super) read: SqlitePool,
 }
 
-/// Opens the file, which is made if it is absent, and brings its schema up to date.
-pub(super) async fn open(file: &Path) -> Result<File, StoreError> {
+/// Opens the file, which is made if it is absent.
+pub(super) async fn open(file: &Path, migrations: Migrations) -> Result<File, StoreError> {
     let shown = file.display().to_string();
     let options = SqliteConnectOptions::new()
         .filename(file)
@@ -41,10 +41,12 @@ pub(super) async fn open(file: &Path) -> Result<File, StoreError> {
     let unusable = |error| StoreError::unusable(&shown, &error, mend);
     make_for_us_alone(file);
     let mut write = options.connect().await.map_err(unusable)?;
-    sqlx::migrate!("./migrations")
-        .run(&mut write)
-        .await
-        .map_err(|error| StoreError::migration(&shown, error, mend))?;
+    if migrations == Migrations::Run {
+        sqlx::migrate!("./migrations")
+            .run(&mut write)
+            .await
+            .map_err(|error| StoreError::migration(&shown, error, mend))?;
+    }
     let read = SqlitePoolOptions::new()
         .max_connections(READERS)
         .test_before_acquire(false)

@@ -4,7 +4,6 @@ use super::*;
 
 #[tokio::test]
 async fn a_403_is_a_rate_limit_until_shown_otherwise() {
-    let (scene, repo) = Scene::ready().await;
     let secondary = |status, retry_after| Trouble::SecondaryLimit { status, retry_after };
     for (trouble, seconds) in [
         (secondary(StatusCode::FORBIDDEN, Some(17)), 17..=17),
@@ -22,6 +21,7 @@ async fn a_403_is_a_rate_limit_until_shown_otherwise() {
         ),
         (Trouble::Refusal(StatusCode::FORBIDDEN, "Hm.".to_owned()), 60..=60),
     ] {
+        let (scene, repo) = Scene::ready().await;
         scene
             .simulated
             .fail(Fault::on(Method::POST, "/check-runs", trouble.clone()));
@@ -34,8 +34,8 @@ async fn a_403_is_a_rate_limit_until_shown_otherwise() {
             }
             other => panic!("{trouble:?} became {other:?}"),
         }
+        assert!(scene.simulated.writes().is_empty());
     }
-    assert!(scene.simulated.writes().is_empty());
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hubcheck::clock::Clock;
 use hubcheck::model::InstallationId;
-use hubcheck::store::{JobKind, Store};
+use hubcheck::store::{JobKind, Store, Wanted};
 use secrecy::ExposeSecret;
 
 use super::{passed, shown};
@@ -31,7 +31,11 @@ async fn what_is_old_is_forgotten_but_not_what_github_waits_for(shelf: Shelf) {
         "its verdict was not sent yet"
     );
     let report = shelf.claim(JobKind::Report).await;
-    let due = shelf.store.due_checks(InstallationId(42), 1).await.unwrap();
+    let due = shelf
+        .store
+        .due_checks(InstallationId(42), (Wanted::All, 1))
+        .await
+        .unwrap();
     shelf.store.check_sent(&report, &due[0], &shown(1)).await.unwrap();
     let purged = shelf.store.purge(day).await.unwrap();
     assert_eq!((purged.runs, purged.deliveries), (1, 1));

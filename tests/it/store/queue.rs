@@ -14,6 +14,7 @@ on_both_engines! {
     waking_a_job_that_waits_does_not_move_it,
     a_parked_job_is_seen_and_not_claimed,
     a_job_that_a_wrong_clock_put_off_for_years_is_ready_again,
+    what_has_not_ended_is_given_a_job_if_it_has_none,
 }
 
 async fn a_worker_that_lost_its_lease_changes_nothing(shelf: Shelf) {
@@ -134,4 +135,35 @@ async fn a_job_that_a_wrong_clock_put_off_for_years_is_ready_again(shelf: Shelf)
         assert!(corrected.claim(JobKind::Resolve, LEASE).await.unwrap().is_some());
     }
     corrected.close().await;
+}
+
+async fn what_has_not_ended_is_given_a_job_if_it_has_none(shelf: Shelf) {
+    let run = shelf.made("v1", '1', 1).await;
+    assert_eq!(
+        shelf.store.wake_the_stranded().await.unwrap(),
+        0,
+        "it waits for its tests"
+    );
+    let testing = shelf.claim(JobKind::Test).await;
+    assert_eq!(
+        shelf.store.wake_the_stranded().await.unwrap(),
+        0,
+        "somebody is at it"
+    );
+    // Its job ends, and the run does not.
+    shelf.store.complete(&testing).await.unwrap();
+    assert_eq!(shelf.store.wake_the_stranded().await.unwrap(), 1);
+    let again = shelf.claim(JobKind::Test).await;
+    assert_eq!(again.subject, run.to_string());
+    shelf.store.park(&again, "given up").await.unwrap();
+    assert_eq!(
+        shelf.store.wake_the_stranded().await.unwrap(),
+        0,
+        "a person must look"
+    );
+
+    let (_, resolving) = shelf.push("acme/app", "v2").await;
+    shelf.store.complete(&resolving).await.unwrap();
+    assert_eq!(shelf.store.wake_the_stranded().await.unwrap(), 1);
+    assert_eq!(shelf.claim(JobKind::Resolve).await.subject, resolving.subject);
 }

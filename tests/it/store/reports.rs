@@ -1,7 +1,7 @@
 //! What GitHub should show, and what it was told.
 
 use hubcheck::model::{InstallationId, RepoId};
-use hubcheck::store::JobKind;
+use hubcheck::store::{DueCheck, DueStatus, JobKind, Wanted};
 
 use super::{passed, shown};
 use crate::support::store::{LEASE, Shelf, on_both_engines};
@@ -9,6 +9,22 @@ use crate::support::store::{LEASE, Shelf, on_both_engines};
 on_both_engines! {
     only_what_changed_is_due_at_github_and_verdicts_come_first,
     what_github_refused_is_the_new_installations_when_the_app_comes_back,
+}
+
+async fn checks(shelf: &Shelf, installation: InstallationId) -> Vec<DueCheck> {
+    shelf
+        .store
+        .due_checks(installation, (Wanted::All, 10))
+        .await
+        .unwrap()
+}
+
+async fn statuses(shelf: &Shelf, installation: InstallationId) -> Vec<DueStatus> {
+    shelf
+        .store
+        .due_statuses(installation, (Wanted::All, 10))
+        .await
+        .unwrap()
 }
 
 async fn only_what_changed_is_due_at_github_and_verdicts_come_first(shelf: Shelf) {
@@ -28,55 +44,47 @@ async fn only_what_changed_is_due_at_github_and_verdicts_come_first(shelf: Shelf
         .unwrap();
 
     let report = shelf.claim(JobKind::Report).await;
-    let due = shelf.store.due_checks(installation, 10).await.unwrap();
+    let due = checks(&shelf, installation).await;
     assert_eq!(
         due.iter().map(|check| check.run).collect::<Vec<_>>(),
         [runs[1], runs[0]]
     );
-    let statuses = shelf.store.due_statuses(installation, 10).await.unwrap();
+    let ends = shelf
+        .store
+        .due_checks(installation, (Wanted::Ends, 10))
+        .await
+        .unwrap();
+    assert_eq!(ends, due[..1], "the other run has no end yet");
+    let owned = statuses(&shelf, installation).await;
     assert_eq!(
-        statuses.iter().map(|status| status.run).collect::<Vec<_>>(),
+        owned.iter().map(|status| status.run).collect::<Vec<_>>(),
         [runs[1]],
         "the newest run owns it"
     );
 
     shelf.store.check_begun(&report, &due[0]).await.unwrap();
-    assert!(shelf.store.due_checks(installation, 10).await.unwrap()[0].begun);
+    assert!(checks(&shelf, installation).await[0].begun);
     shelf.store.check_sent(&report, &due[0], &shown(9)).await.unwrap();
     shelf
         .store
-        .status_sent(&report, &statuses[0], "shown")
+        .status_sent(&report, &owned[0], "shown")
         .await
         .unwrap();
-    let left = shelf.store.due_checks(installation, 10).await.unwrap();
+    let left = checks(&shelf, installation).await;
     assert_eq!(left.iter().map(|check| check.run).collect::<Vec<_>>(), [runs[0]]);
-    assert!(
-        shelf
-            .store
-            .due_statuses(installation, 10)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(statuses(&shelf, installation).await.is_empty());
 }
 
 async fn what_github_refused_is_the_new_installations_when_the_app_comes_back(shelf: Shelf) {
     shelf.made("v1", '1', 1).await;
     let report = shelf.claim(JobKind::Report).await;
-    let due = shelf.store.due_checks(InstallationId(42), 1).await.unwrap();
+    let due = checks(&shelf, InstallationId(42)).await;
     shelf
         .store
         .check_parked(&report, &due[0], "not installed")
         .await
         .unwrap();
-    assert!(
-        shelf
-            .store
-            .due_checks(InstallationId(42), 1)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(checks(&shelf, InstallationId(42)).await.is_empty());
     shelf.store.complete(&report).await.unwrap();
     shelf
         .store
@@ -85,17 +93,6 @@ async fn what_github_refused_is_the_new_installations_when_the_app_comes_back(sh
         .unwrap();
     let again = shelf.claim(JobKind::Report).await;
     assert_eq!(again.subject, "43");
-    assert_eq!(
-        shelf.store.due_checks(InstallationId(43), 9).await.unwrap().len(),
-        1
-    );
-    assert_eq!(
-        shelf
-            .store
-            .due_statuses(InstallationId(43), 9)
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(checks(&shelf, InstallationId(43)).await.len(), 1);
+    assert_eq!(statuses(&shelf, InstallationId(43)).await.len(), 1);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hubcheck::model::{Evidence, InstallationId, Outcome, Verdict};
-use hubcheck::store::{Admission, JobKind, Rerun, Stage, StoreError};
+use hubcheck::store::{Admission, JobKind, Rerun, Stage, StoreError, Wanted};
 
 use super::passed;
 use crate::support::store::{Shelf, delivery, new_run, on_both_engines};
@@ -76,7 +76,11 @@ async fn a_tag_that_moves_back_ends_the_run_between_and_the_status_is_the_first_
     );
     let between = shelf.store.run(between).await.unwrap().unwrap();
     assert_eq!(between.verdict.unwrap().outcome, Outcome::Cancelled);
-    let statuses = shelf.store.due_statuses(InstallationId(42), 10).await.unwrap();
+    let statuses = shelf
+        .store
+        .due_statuses(InstallationId(42), (Wanted::All, 10))
+        .await
+        .unwrap();
     assert_eq!(
         statuses.iter().map(|status| status.run).collect::<Vec<_>>(),
         [first]
@@ -102,7 +106,11 @@ async fn a_superseded_run_can_be_run_again_and_leaves_the_status_to_its_successo
     };
     let again = shelf.store.run(again).await.unwrap().unwrap();
     assert_eq!(again.superseded_by, Some(new));
-    let statuses = shelf.store.due_statuses(InstallationId(42), 10).await.unwrap();
+    let statuses = shelf
+        .store
+        .due_statuses(InstallationId(42), (Wanted::All, 10))
+        .await
+        .unwrap();
     assert_eq!(
         statuses.iter().map(|status| status.run).collect::<Vec<_>>(),
         [new]

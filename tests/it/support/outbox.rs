@@ -45,8 +45,25 @@ pub(crate) struct Paper {
 impl Outbox {
     /// A bot that is not started yet.
     pub(crate) async fn new() -> Self {
+        Self::before(SimulatedApp::default()).await
+    }
+
+    /// At a GitHub that holds its installations to its limits, by the same clock. The Engine is given up soon.
+    pub(crate) async fn limited() -> Self {
+        let app = SimulatedApp {
+            is_limited: true,
+            ..SimulatedApp::default()
+        };
+        let clock = app.clock.clone();
+        let mut outbox = Self::before(app).await;
+        outbox.clock = clock;
+        outbox.config.docker.give_up = Duration::from_mins(1);
+        outbox
+    }
+
+    async fn before(app: SimulatedApp) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let github = GitHub::start(SimulatedApp::default()).await.unwrap();
+        let github = GitHub::start(app).await.unwrap();
         let repo: RepoName = "acme/app".parse().unwrap();
         let repo_id = github.add_repo(&repo, Visibility::Public);
         let wire = Chaos::before_url(github.url());
@@ -117,10 +134,27 @@ impl Outbox {
         self.lay(None).await
     }
 
+    /// So many of those that wait.
+    pub(crate) async fn waiting_crowd(&self, count: usize) -> Vec<Paper> {
+        let store = Store::open(&self.config.store, self.clock.clone()).await.unwrap();
+        let mut papers = Vec::new();
+        for _ in 0..count {
+            papers.push(self.lay_in(&store, None).await);
+        }
+        store.close().await;
+        papers
+    }
+
     async fn lay(&self, settled: Option<Verdict>) -> Paper {
+        let store = Store::open(&self.config.store, self.clock.clone()).await.unwrap();
+        let paper = self.lay_in(&store, settled).await;
+        store.close().await;
+        paper
+    }
+
+    async fn lay_in(&self, store: &Store, settled: Option<Verdict>) -> Paper {
         assert!(self.service.is_none(), "the bot would take the push for itself");
         let commit = self.github.commit(&self.repo, "a good one").unwrap();
-        let store = Store::open(&self.config.store, self.clock.clone()).await.unwrap();
         let id = uuid::Uuid::now_v7().simple().to_string();
         let intake = Intake::start(store.clone());
         assert_eq!(intake.take(delivery("acme/app", &id)).await, Taken::Stored);
@@ -141,7 +175,6 @@ impl Outbox {
             Admission::Made { run, .. } => run,
             other => panic!("no run was made: {other:?}"),
         };
-        store.close().await;
         Paper { run, commit }
     }
 

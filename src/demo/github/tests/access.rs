@@ -90,6 +90,28 @@ fn each_write_needs_its_permission() {
 }
 
 #[test]
+fn an_archived_repository_is_read_and_not_written() {
+    let mut scene = Scene::new();
+    scene.world.repos[0].is_archived = true;
+    let answer = scene.create_check(json!({}));
+    assert_eq!(answer.0, 403);
+    assert!(words(&answer).contains("archived so is read-only"));
+    assert_eq!(scene.create_status(json!({})).0, 403);
+    let list = format!("/repos/acme/app/commits/{}/check-runs", scene.sha);
+    assert_eq!(scene.call("GET", &list, &NOTHING).0, 200);
+}
+
+#[test]
+fn a_suspended_app_may_nothing_and_gets_no_token() {
+    let mut scene = Scene::new();
+    scene.world.installations[0].is_suspended = true;
+    let answer = scene.create_check(json!({}));
+    assert_eq!(answer.0, 403);
+    assert!(words(&answer).contains("suspended"));
+    assert_eq!(scene.mint(&NOTHING).0, 403);
+}
+
+#[test]
 fn an_uninstalled_app_is_a_stranger_at_once() {
     let mut scene = Scene::new();
     scene.world.uninstall("acme");

@@ -2,7 +2,9 @@
 //! so nothing is served here.
 
 mod access;
+mod app;
 mod checks;
+mod limits;
 mod output;
 mod server;
 mod statuses;

@@ -48,17 +48,10 @@ async fn a_dropped_connection_stands_in_the_ledger_without_a_status() {
 }
 
 #[tokio::test]
-async fn every_answer_carries_the_date_and_the_budget() {
+async fn every_answer_carries_the_date() {
     let (github, _) = started().await;
     let answer = fetch(format!("{}/app", github.url())).await.unwrap();
-    for name in [
-        "date",
-        "x-ratelimit-limit",
-        "x-ratelimit-remaining",
-        "x-ratelimit-reset",
-    ] {
-        assert!(answer.headers().contains_key(name), "{name}");
-    }
+    assert!(answer.headers().contains_key("date"));
 }
 
 #[tokio::test]

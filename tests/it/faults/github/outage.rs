@@ -84,6 +84,42 @@ async fn a_check_that_was_left_pending_is_finished_by_the_next_start() {
 }
 
 #[tokio::test]
+async fn what_has_not_ended_and_has_no_job_is_taken_up_again() {
+    let mut outbox = Outbox::new().await;
+    let [stranded, other] = [outbox.waiting().await, outbox.judged().await];
+    let wait = uuid::Uuid::now_v7().to_string();
+    for sql in [
+        "DELETE FROM jobs".to_owned(),
+        format!(
+            "UPDATE pushes SET stage = 'received', run_id = NULL WHERE run_id = '{}'",
+            other.run
+        ),
+        format!(
+            "INSERT INTO expected (id, repo_id, commit_sha, image, context, arrival, since, until)
+             SELECT '{wait}', repo_id, commit_sha, image, 'hubcheck/acme/other', '{{\"kind\":\"branch\",\"name\":\"main\"}}', 0, 0 FROM runs
+             WHERE id = '{}'",
+            stranded.run
+        ),
+    ] {
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .execute(outbox.database().await)
+            .await
+            .unwrap();
+    }
+    outbox.open().await;
+    outbox.troubled(&stranded).await;
+    outbox.shown(&other).await;
+    let jobs: Vec<(String,)> = sqlx::query_as("SELECT kind FROM jobs ORDER BY kind")
+        .fetch_all(outbox.database().await)
+        .await
+        .unwrap();
+    for kind in ["expect", "report", "resolve", "test"] {
+        assert!(jobs.iter().any(|(job,)| job == kind), "{kind}: {jobs:?}");
+    }
+    outbox.shut().await;
+}
+
+#[tokio::test]
 async fn a_verdict_that_was_never_sent_is_sent_by_the_next_start() {
     let mut outbox = Outbox::new().await;
     let paper = outbox.judged().await;

@@ -194,6 +194,39 @@ async fn a_report_that_is_too_long_lands_in_one_line() {
 }
 
 #[tokio::test]
+async fn a_repository_that_is_archived_is_parked_and_shown_once_it_is_taken_up_again() {
+    let mut outbox = Outbox::new().await;
+    let paper = outbox.judged().await;
+    outbox.github.archive(&outbox.repo, true).unwrap();
+    outbox.open().await;
+    outbox.noted(&paper, "check run: POST").await;
+    outbox.noted(&paper, "Repository was archived").await;
+    outbox.done().await;
+    assert_eq!(outbox.github.writes().len(), 0);
+
+    let again = outbox.github.archive(&outbox.repo, false).unwrap();
+    outbox.deliver(again).await;
+    outbox.shown(&paper).await;
+    outbox.shut().await;
+}
+
+#[tokio::test]
+async fn an_app_that_is_suspended_shows_what_it_owes_once_it_is_taken_up_again() {
+    let mut outbox = Outbox::new().await;
+    let paper = outbox.judged().await;
+    outbox.github.suspend("acme", true).unwrap();
+    outbox.open().await;
+    outbox.noted(&paper, "This installation has been suspended").await;
+    outbox.done().await;
+    assert_eq!(outbox.github.writes().len(), 0);
+
+    let again = outbox.github.suspend("acme", false).unwrap();
+    outbox.deliver(again).await;
+    outbox.shown(&paper).await;
+    outbox.shut().await;
+}
+
+#[tokio::test]
 async fn a_commit_with_its_thousand_statuses_gets_the_check_and_is_left_alone() {
     let mut outbox = Outbox::new().await;
     let paper = outbox.judged().await;
