@@ -258,14 +258,18 @@ impl Pipeline {
         let told = match lease.kind {
             JobKind::Resolve => self.give_up_pushes(lease, &why).await,
             JobKind::Test => self.give_up_run(lease, &why).await,
-            JobKind::Report
-            | JobKind::GithubEvent
-            | JobKind::Index
-            | JobKind::Reconcile
-            | JobKind::Expect => Ok(()),
+            // Ends it as if its time were up: the check that waits says so.
+            JobKind::Expect => return self.give_up_wait(lease).await,
+            JobKind::Report | JobKind::GithubEvent | JobKind::Index | JobKind::Reconcile => Ok(()),
         };
-        if let Err(error) = told {
-            tracing::error!(%error, job.subject = %lease.subject, "cannot tell why a job was given up");
+        match told {
+            Ok(()) => {}
+            // It cannot be told at all.
+            Err(error @ (JobError::Nonsense(_) | JobError::Store(StoreError::Corrupt(_)))) => {
+                tracing::error!(%error, job.subject = %lease.subject, "cannot tell why a job was given up");
+            }
+            // It can be told later; given up untold, its check would stay as it is.
+            Err(error) => return Err(error),
         }
         tracing::error!(job.kind = lease.kind.as_str(), job.subject = %lease.subject, "a job was parked");
         self.store().park(lease, &why).await?;

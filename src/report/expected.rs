@@ -28,6 +28,7 @@ pub fn expected_check(expected: &Expected, page_url: &str) -> CheckState {
             None => Progress::Queued,
             Some((WaitEnd::NeverCame { .. }, _)) => Progress::Completed(Conclusion::TimedOut),
             Some((WaitEnd::Skipped { .. }, _)) => Progress::Completed(Conclusion::Skipped),
+            Some((WaitEnd::Cancelled { .. }, _)) => Progress::Completed(Conclusion::Cancelled),
         },
         title: limited_bytes(&expected_title(expected), MAX_TITLE).into_owned(),
         summary: summary(expected),
@@ -45,6 +46,7 @@ pub fn expected_status(expected: &Expected, page_url: &str) -> StatusState {
             None => StatusValue::Pending,
             Some((WaitEnd::NeverCame { .. }, _)) => StatusValue::Failure,
             Some((WaitEnd::Skipped { .. }, _)) => StatusValue::Success,
+            Some((WaitEnd::Cancelled { .. }, _)) => StatusValue::Error,
         },
         description: limited_chars(&expected_title(expected), MAX_DESCRIPTION).into_owned(),
         target_url: page_url.to_owned(),
@@ -59,7 +61,7 @@ pub fn expected_title(expected: &Expected) -> String {
         Some((WaitEnd::NeverCame { .. }, _)) => {
             format!("{image} did not come within {}", Elapsed(expected.patience()))
         }
-        Some((WaitEnd::Skipped { why }, _)) => why.clone(),
+        Some((WaitEnd::Skipped { why } | WaitEnd::Cancelled { why }, _)) => why.clone(),
     }
 }
 
@@ -84,7 +86,7 @@ fn summary(expected: &Expected) -> String {
              {} in all.\n",
             Elapsed(expected.patience())
         ),
-        Some((WaitEnd::Skipped { why }, _)) => format!(
+        Some((WaitEnd::Skipped { why } | WaitEnd::Cancelled { why }, _)) => format!(
             "This commit {arrived}. Nothing is waited for, and nothing was tested: {}.\n",
             prose(why)
         ),

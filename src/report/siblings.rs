@@ -31,16 +31,16 @@ impl Sibling<'_> {
 pub(super) enum Together<'a> {
     /// Its own verdict, as none is worse.
     Own(&'a Verdict),
-    /// The verdict of this one, the worst of all.
-    Worse(&'a Sibling<'a>, &'a Verdict),
-    /// It has passed, and what this one comes to is not known yet.
+    /// The verdict of this one, the worst of all that count.
+    Another(&'a Sibling<'a>, &'a Verdict),
+    /// Nothing yet: what this one comes to is not known, and may be worse.
     Open(&'a Sibling<'a>),
 }
 
 impl<'a> Together<'a> {
-    /// What a digest with this verdict and its siblings come to.
-    pub(super) fn of(own: &'a Verdict, siblings: &'a [Sibling<'a>]) -> Self {
-        // What another digest took the place of counts for nothing, and neither do others for it.
+    /// What a digest with this verdict and its siblings come to. `is_superseded`: another digest has its tags now.
+    pub(super) fn of(own: &'a Verdict, is_superseded: bool, siblings: &'a [Sibling<'a>]) -> Self {
+        // One that was stopped for another's sake says no more than that.
         if own.superseded_by.is_some() {
             return Self::Own(own);
         }
@@ -48,14 +48,18 @@ impl<'a> Together<'a> {
             .iter()
             .filter_map(|sibling| Some((sibling, sibling.verdict?)));
         let worst = judged.max_by_key(|(_, verdict)| severity(verdict.outcome));
-        if let Some((sibling, verdict)) = worst
-            && severity(verdict.outcome) > severity(own.outcome)
-        {
-            return Self::Worse(sibling, verdict);
-        }
+        // What another digest took the place of counts for nothing, even if it was tested after that.
+        let counts = (!is_superseded || siblings.is_empty()).then_some(own);
+        let so_far = counts.map_or(-1, |own| severity(own.outcome));
         let open = siblings.iter().find(|sibling| sibling.verdict.is_none());
-        match open {
-            Some(open) if matches!(own.outcome, Outcome::Passed | Outcome::Neutral) => Self::Open(open),
+        match (worst, open) {
+            (Some((sibling, verdict)), _) if severity(verdict.outcome) > so_far.max(GREEN) => {
+                Self::Another(sibling, verdict)
+            }
+            (_, Some(open)) if so_far <= GREEN => Self::Open(open),
+            (Some((sibling, verdict)), _) if severity(verdict.outcome) > so_far => {
+                Self::Another(sibling, verdict)
+            }
             _ => Self::Own(own),
         }
     }
@@ -63,17 +67,20 @@ impl<'a> Together<'a> {
     /// The verdict that counts for the commit, once there is one.
     pub(super) fn verdict(self) -> Option<&'a Verdict> {
         match self {
-            Self::Own(verdict) | Self::Worse(_, verdict) => Some(verdict),
+            Self::Own(verdict) | Self::Another(_, verdict) => Some(verdict),
             Self::Open(_) => None,
         }
     }
 }
 
+/// No verdict up to this is worse than green.
+const GREEN: i8 = 1;
+
 /// The greater, the worse. What the tests said comes before what kept them from speaking.
-fn severity(outcome: Outcome) -> u8 {
+fn severity(outcome: Outcome) -> i8 {
     match outcome {
         Outcome::Passed => 0,
-        Outcome::Neutral => 1,
+        Outcome::Neutral => GREEN,
         Outcome::Cancelled => 2,
         Outcome::Trouble => 3,
         Outcome::ActionRequired => 4,

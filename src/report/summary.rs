@@ -83,9 +83,13 @@ fn headline(story: &Story<'_>) -> String {
         Standing::Running => ("In progress", "the image's tests are running".to_owned()),
         Standing::Retrying { trouble } => ("Trying again", bounded_prose(trouble)),
         Standing::Awaiting { what } => ("Waiting", bounded_prose(what)),
-        Standing::Judged { verdict, .. } => match Together::of(verdict, story.siblings) {
+        Standing::Judged {
+            verdict,
+            successor_url,
+            ..
+        } => match Together::of(verdict, successor_url.is_some(), story.siblings) {
             Together::Own(own) => (outcome_in_words(own.outcome), bounded_prose(&own.title)),
-            Together::Worse(sibling, worse) => (
+            Together::Another(sibling, worse) => (
                 outcome_in_words(worse.outcome),
                 format!(
                     "{}: {}\n\nThis digest itself: **{}**: {}",
@@ -98,7 +102,8 @@ fn headline(story: &Story<'_>) -> String {
             Together::Open(sibling) => (
                 "In progress",
                 format!(
-                    "this digest passed, {} is not done yet",
+                    "this digest itself: **{}**, and {} is not done yet",
+                    outcome_in_words(verdict.outcome),
                     code_span(&sibling.name())
                 ),
             ),

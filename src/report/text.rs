@@ -67,7 +67,11 @@ impl<'a> Story<'a> {
     /// What the run and its siblings come to, once it is judged.
     pub(super) fn together(&self) -> Option<Together<'a>> {
         match self.standing {
-            Standing::Judged { verdict, .. } => Some(Together::of(verdict, self.siblings)),
+            Standing::Judged {
+                verdict,
+                successor_url,
+                ..
+            } => Some(Together::of(verdict, successor_url.is_some(), self.siblings)),
             Standing::Queued | Standing::Running | Standing::Retrying { .. } | Standing::Awaiting { .. } => {
                 None
             }
@@ -185,7 +189,7 @@ pub fn status_state(story: &Story<'_>) -> Option<StatusState> {
         _ => limited_chars(&title, MAX_DESCRIPTION).into_owned(),
     };
     let target_url = match story.together() {
-        Some(Together::Worse(sibling, _)) => sibling.page_url,
+        Some(Together::Another(sibling, _)) => sibling.page_url,
         _ => story.page_url,
     };
     Some(StatusState {
@@ -206,9 +210,16 @@ fn title(story: &Story<'_>) -> String {
         },
         Standing::Retrying { trouble } => format!("Trying again: {}", one_line(trouble)),
         Standing::Awaiting { what } => format!("Waiting: {}", one_line(what)),
-        Standing::Judged { verdict, .. } => match Together::of(verdict, story.siblings) {
+        Standing::Judged {
+            verdict,
+            successor_url,
+            ..
+        } => match Together::of(verdict, successor_url.is_some(), story.siblings) {
             Together::Own(own) => one_line(&own.title),
-            Together::Worse(sibling, worse) => format!("{}: {}", sibling.name(), one_line(&worse.title)),
+            Together::Another(sibling, worse) => format!("{}: {}", sibling.name(), one_line(&worse.title)),
+            Together::Open(sibling) if successor_url.is_some() => {
+                format!("Superseded, waiting for {}", sibling.name())
+            }
             Together::Open(sibling) => format!("Passed, waiting for {}", sibling.name()),
         },
     }

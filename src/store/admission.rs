@@ -325,7 +325,10 @@ impl Store {
                         format!("superseded: tag `{}` now means {}", new.tag, new.digest.short()),
                     )
                 };
-                self.finish_in(tx, loser, &verdict).await?;
+                if !self.finish_in(tx, loser, &verdict).await? {
+                    // It was judged before; its check may have waited for others, and has another to wait for.
+                    self.want_reports(tx, loser).await?;
+                }
                 self.hand_over_statuses(tx, loser, successor).await?;
                 superseded.push(loser);
             }

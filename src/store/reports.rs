@@ -4,11 +4,17 @@
 //! sent. So a newer state replaces an unsent older one by itself, and nothing unchanged is written. What
 //! became of a version stands in `outbox`.
 
+use std::time::Duration;
+
 use super::db::{Tx, args};
 use super::jobs::{JobKind, NewJob};
 use super::record::Maybe;
 use super::{Store, StoreError};
+use crate::clock::millis;
 use crate::model::{Channels, InstallationId, RepoId, RunId};
+
+/// How long a writer that got nowhere again and again is left alone.
+const GIVEN_UP: Duration = Duration::from_hours(1);
 
 impl Store {
     /// A new run is to be shown: a check run of its own, unless one waits for it already, and the status of its context
@@ -32,7 +38,7 @@ impl Store {
         tx.execute(
             "INSERT INTO checks (run_id, installation_id, wanted)
              SELECT r.id, p.installation_id, 1 FROM runs AS r JOIN repos AS p ON p.id = r.repo_id WHERE r.id = $1
-             ON CONFLICT (run_id) DO UPDATE SET wanted = checks.wanted + 1, not_before = 0",
+             ON CONFLICT (run_id) DO UPDATE SET wanted = checks.wanted + 1, not_before = 0, parked = NULL, failures = 0",
             args![run.to_string()],
         )
         .await
@@ -69,21 +75,22 @@ impl Store {
         self.wake_report(tx, successor).await
     }
 
-    /// Something about a run changed that GitHub should show: at once, whatever an older version waits for. What it
-    /// comes to may be what runs of other digests on the commit wait for, and counts in their status.
+    /// Something about a run changed that GitHub should show: at once, whatever an older version waits for, or was
+    /// given up for. What it comes to may be what runs of other digests on the commit wait for, and counts in their
+    /// status.
     pub(super) async fn want_reports(&self, tx: &mut Tx, run: RunId) -> Result<(), StoreError> {
         tx.execute(
-            "UPDATE checks SET wanted = wanted + 1, not_before = 0
+            "UPDATE checks SET wanted = wanted + 1, not_before = 0, parked = NULL, failures = 0
              WHERE run_id = $1 OR (NOT completed AND run_id IN (
                 SELECT other.id FROM runs AS r JOIN runs AS other
                   ON other.repo_id = r.repo_id AND other.commit_sha = r.commit_sha AND other.image = r.image
                  AND other.context = r.context
-                WHERE r.id = $1 AND other.stage = 'finished' AND other.superseded_by IS NULL))",
+                WHERE r.id = $1 AND other.stage = 'finished'))",
             args![run.to_string()],
         )
         .await?;
         tx.execute(
-            "UPDATE statuses SET wanted = wanted + 1, not_before = 0
+            "UPDATE statuses SET wanted = wanted + 1, not_before = 0, parked = NULL, failures = 0
              WHERE (repo_id, commit_sha, context) = (
                 SELECT repo_id, commit_sha, context FROM runs WHERE id = $1)",
             args![run.to_string()],
@@ -95,8 +102,8 @@ impl Store {
     /// Something about the wait for an image changed that GitHub should show.
     pub(super) async fn want_again(&self, tx: &mut Tx, awaited: RunId) -> Result<(), StoreError> {
         for sql in [
-            "UPDATE checks SET wanted = wanted + 1, not_before = 0 WHERE run_id = $1",
-            "UPDATE statuses SET wanted = wanted + 1, not_before = 0 WHERE run_id = $1",
+            "UPDATE checks SET wanted = wanted + 1, not_before = 0, parked = NULL, failures = 0 WHERE run_id = $1",
+            "UPDATE statuses SET wanted = wanted + 1, not_before = 0, parked = NULL, failures = 0 WHERE run_id = $1",
         ] {
             tx.execute(sql, args![awaited.to_string()]).await?;
         }
@@ -116,8 +123,8 @@ impl Store {
         self.wake_all(tx, jobs.collect()).await
     }
 
-    /// Makes sure that every installation with something unsent has a job for it, unless that job was parked:
-    /// a person must look at it first.
+    /// Makes sure that every installation with something unsent has a job for it, unless that job was given up within
+    /// the last hour: whatever ended it is not to be met again at once.
     pub async fn wake_due_reports(&self) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         let due: Vec<(i64,)> = tx
@@ -126,9 +133,9 @@ impl Store {
                     SELECT installation_id FROM checks WHERE sent < wanted AND parked IS NULL
                     UNION SELECT installation_id FROM statuses WHERE sent < wanted AND parked IS NULL) AS due
                  WHERE NOT EXISTS (
-                    SELECT 1 FROM jobs WHERE kind = 'report' AND parked
+                    SELECT 1 FROM jobs WHERE kind = 'report' AND parked AND done_at > $1
                       AND subject = CAST(due.installation_id AS TEXT))",
-                args![],
+                args![self.clock.now() - millis(GIVEN_UP)],
             )
             .await?;
         for (installation,) in due {
