@@ -2,7 +2,7 @@
 
 use crate::hooks::github::GithubEvent;
 use crate::hooks::{Parsed, Sender};
-use crate::model::{Decision, DeliveryId, Order, Push, Visibility};
+use crate::model::{Arrival, Decision, DeliveryId, Order, Push, Visibility};
 use crate::resolve::Bindings;
 use crate::store::{NewDelivery, Store, StoreError};
 
@@ -150,14 +150,21 @@ pub fn acts_on(event: &GithubEvent) -> (Decision, String) {
             Decision::Queued,
             format!("what {} declares will be read again", came.repo.name),
         ),
-        GithubEvent::CommitArrived(came) => (
-            Decision::Queued,
-            format!(
-                "commit {} of {} will wait for its images, if the repository says so",
-                came.commit.short(),
-                came.repo.name
-            ),
-        ),
+        GithubEvent::CommitArrived(came) => {
+            let without = match came.arrival {
+                Arrival::MergeGroup { .. } => {
+                    "; if its file has no `expect`, nothing is said of it, and a merge queue that requires the check waits for an image"
+                }
+                Arrival::Branch { .. } | Arrival::PullRequest { .. } => "",
+            };
+            let (commit, repo) = (came.commit.short(), &came.repo.name);
+            (
+                Decision::Queued,
+                format!(
+                    "commit {commit} of {repo} will wait for its images, if the repository says so{without}"
+                ),
+            )
+        }
         GithubEvent::Other { event, action } => {
             let action = action
                 .as_deref()

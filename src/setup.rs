@@ -21,6 +21,9 @@ use crate::web::setup::{Answer, Code, Wizard};
 /// How long the browser that made the App may go on with the set-up.
 const SESSION: Duration = Duration::from_hours(24);
 
+/// How often it is looked whether another replica has an App.
+const LOOK: Duration = Duration::from_secs(5);
+
 /// Codes that wait to be turned into an App.
 const MOST_CODES: usize = 4;
 
@@ -47,7 +50,7 @@ pub async fn set_up(
     // Whoever serves from the store has an App, or makes one.
     let _lock = ServingLock::take(&config.store)?;
     let store = Store::open(&config.store, Clock::default()).await?;
-    let (codes, mut coming) = mpsc::channel(MOST_CODES);
+    let (codes, coming) = mpsc::channel(MOST_CODES);
     let wizard = Arc::new(Wizard::new(&config.public_url, &config.github.web_url, codes));
     tell(&wizard.link());
     let stop = CancellationToken::new();
@@ -57,18 +60,12 @@ pub async fn set_up(
         ConnectionLimits::default(),
         stop.clone(),
     ));
-    while let Some(coming) = coming.recv().await {
-        let app = taken_over(config, (&trust, &store), &coming).await;
-        let (told, app) = match app {
-            Ok(app) => (Answer::Made, Some(app)),
-            Err(answer) => (answer, None),
-        };
-        // Whoever asked may have gone; what was made is made.
-        let _ = coming.answer.send(told);
-        if let Some(app) = app {
-            config.github.adopt(app);
-            break;
-        }
+    let app = tokio::select! {
+        app = made_here(config, (&trust, &store), coming) => app,
+        app = made_elsewhere(&store) => Some(app),
+    };
+    if let Some(app) = app {
+        config.github.adopt(app);
     }
     // Whoever was answered is led on before the connections end.
     stop.cancel();
@@ -77,6 +74,38 @@ pub async fn set_up(
     }
     store.close().await;
     Ok(())
+}
+
+/// Turns the codes that come into an App, until one does.
+async fn made_here(
+    config: &Config,
+    made_with: (&Trust, &Store),
+    mut codes: mpsc::Receiver<Code>,
+) -> Option<RegisteredApp> {
+    while let Some(coming) = codes.recv().await {
+        let (told, app) = match taken_over(config, made_with, &coming).await {
+            Ok(app) => (Answer::Made, Some(app)),
+            Err(answer) => (answer, None),
+        };
+        // Whoever asked may have gone; what was made is made.
+        let _ = coming.answer.send(told);
+        if app.is_some() {
+            return app;
+        }
+    }
+    None
+}
+
+/// The App that another replica was given meanwhile.
+async fn made_elsewhere(store: &Store) -> RegisteredApp {
+    loop {
+        match store.app().await {
+            Ok(Some(app)) => return app,
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "cannot see whether another replica has an App by now"),
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// Turns a code into the App, and keeps it.
@@ -94,11 +123,17 @@ async fn taken_over(
         digest: coming.session.clone(),
         until: store.clock().now() + millis(SESSION),
     };
-    store.put_app(&app, &by).await.map_err(|error| {
+    let kept = store.put_app(&app, &by).await.map_err(|error| {
         failed(format!(
             "the App was made, and its keys could not be kept: {error}. Delete it at GitHub, mend that, and begin again"
         ))
     })?;
+    if !kept {
+        let slug = &app.slug;
+        return Err(failed(format!(
+            "another replica has its App already: delete this one, `{slug}`, at GitHub"
+        )));
+    }
     tracing::info!(
         app.id,
         app.slug,

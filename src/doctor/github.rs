@@ -22,6 +22,16 @@ pub(super) async fn app(patient: &Patient) -> Vec<Finding> {
             "start `hubcheck serve`: it leads through making one; or make one with what `hubcheck manifest` prints, and set [github] app_id, private_key_file and webhook_secret",
         )];
     }
+    if is_half_enterprise(config) {
+        return vec![Finding::wrong(
+            "GitHub's addresses",
+            format!(
+                "github.api_url is {}, and github.web_url is {}",
+                config.github.api_url, config.github.web_url
+            ),
+            "set both for the same GitHub: https://HOST/api/v3 and https://HOST",
+        )];
+    }
     let client = Trust::new(&config.net)
         .map_err(|error| error.to_string())
         .and_then(|trust| {
@@ -53,10 +63,7 @@ pub(super) async fn app(patient: &Patient) -> Vec<Finding> {
         Ok(grants) if grants.is_empty() => findings.push(Finding::wrong(
             "installations",
             "the App is installed nowhere",
-            format!(
-                "install it: {}apps/{}/installations/new",
-                config.github.web_url, app.slug
-            ),
+            format!("install it: {}/installations/new", app.page),
         )),
         Ok(grants) => {
             for grant in grants {
@@ -66,6 +73,12 @@ pub(super) async fn app(patient: &Patient) -> Vec<Finding> {
         Err(error) => findings.push(Finding::wrong("installations", error.to_string(), "try again")),
     }
     findings
+}
+
+/// Does one address lead to github.com, and the other to another GitHub?
+fn is_half_enterprise(config: &Config) -> bool {
+    let is_public = |url: &url::Url, host: &str| url.host_str() == Some(host);
+    is_public(&config.github.api_url, "api.github.com") != is_public(&config.github.web_url, "github.com")
 }
 
 /// Why GitHub does not know the App: by its client id its key can be told from its number.
@@ -190,8 +203,17 @@ async fn installation(manifest: &AppManifest, github: &GitHub, grant: &Grant) ->
             "an owner of the account accepts the new permissions on the App's installation page",
         )];
     }
+    let lacking = manifest.lacking_events(&grant.events);
+    if !lacking.is_empty() {
+        return vec![Finding::wrong(
+            subject,
+            format!("the App is not told of its {}", lacking.join(", ")),
+            "subscribe to it on the App's settings page, and have an owner of the account accept what changed",
+        )];
+    }
     match github.budget(grant.installation).await {
-        Ok(budget) if budget.remaining * 100 < budget.limit * LOW_PERCENT => vec![Finding::wrong(
+        Ok(None) => vec![Finding::good(subject, "its requests are not limited")],
+        Ok(Some(budget)) if budget.remaining * 100 < budget.limit * LOW_PERCENT => vec![Finding::wrong(
             subject,
             format!(
                 "{} of {} requests are left in this hour",
@@ -199,7 +221,7 @@ async fn installation(manifest: &AppManifest, github: &GitHub, grant: &Grant) ->
             ),
             "wait for the next hour; writes wait by themselves",
         )],
-        Ok(budget) => vec![Finding::good(
+        Ok(Some(budget)) => vec![Finding::good(
             subject,
             format!(
                 "{} of {} requests are left in this hour",

@@ -67,15 +67,20 @@ impl GitHub {
         Ok(hook.url.filter(|url| !url.is_empty()))
     }
 
-    /// What is left of an installation's hour. Costs nothing of it.
-    pub async fn budget(&self, installation: InstallationId) -> Result<Budget, GithubError> {
+    /// What is left of an installation's hour. Costs nothing of it. `None`: it is not counted, as GitHub Enterprise
+    /// Servers do not unless their owner wants it.
+    /// <https://docs.github.com/enterprise-server/rest/rate-limit/rate-limit>
+    pub async fn budget(&self, installation: InstallationId) -> Result<Option<Budget>, GithubError> {
         let request = Request::get("/rate_limit".to_owned());
-        let answer = self.send_with_token(installation, &request).await?;
+        let answer = match self.send_with_token(installation, &request).await {
+            Err(GithubError::NotFound(_)) => return Ok(None),
+            settled => settled?,
+        };
         let limits: wire::RateLimit = wire::read(&request, &answer)?;
         let core = limits.resources.core;
-        Ok(Budget {
+        Ok(Some(Budget {
             limit: core.limit,
             remaining: core.remaining,
-        })
+        }))
     }
 }

@@ -20,6 +20,7 @@ pub(super) struct App {
     pub(super) id: u64,
     pub(super) slug: String,
     pub(super) name: String,
+    pub(super) html_url: String,
     #[serde(default)]
     pub(super) permissions: BTreeMap<String, String>,
     #[serde(default)]
@@ -32,6 +33,7 @@ impl From<App> for super::AppInfo {
             id: app.id,
             slug: app.slug,
             name: app.name,
+            page: app.html_url,
             permissions: app.permissions,
             events: app.events,
         }

@@ -56,6 +56,11 @@ pub enum WaitEnd {
         /// Why.
         why: String,
     },
+    /// Nobody waits for it any more.
+    Cancelled {
+        /// Why: a sentence without its full stop.
+        why: String,
+    },
 }
 
 impl WaitEnd {
@@ -64,6 +69,7 @@ impl WaitEnd {
         match self {
             Self::NeverCame { .. } => "timed_out",
             Self::Skipped { .. } => "skipped",
+            Self::Cancelled { .. } => "cancelled",
         }
     }
 }

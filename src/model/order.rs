@@ -8,14 +8,14 @@ use super::RunId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "snake_case")]
 pub enum Order {
-    /// Test the same digest once more.
+    /// Test the same digest once more, or wait once more for an image.
     Rerun {
-        /// A finished run.
+        /// A finished run, or a wait that is over.
         run: RunId,
     },
     /// Stop it where it is.
     Cancel {
-        /// A run that is not finished.
+        /// A run that is not finished, or a wait.
         run: RunId,
     },
 }

@@ -8,10 +8,11 @@ use super::retry::pause;
 use super::worker::JobError;
 use crate::clock::{UnixMillis, millis, timestamp};
 use crate::hooks::github::{ArrivedCommit, RepoRef};
-use crate::model::{Arrival, Expected, ImageName, InstallationId, Platform, Repo, WaitEnd};
-use crate::plan::{Declaration, File};
-use crate::report::status_context;
-use crate::store::{Arrived, Lease, NewExpected, PushRecord, PushStage, Store, ToIndex};
+use crate::model::{Arrival, Expectation, Expected, ImageName, InstallationId, Platform, Repo, WaitEnd};
+use crate::plan::{Declaration, File, check_suffix};
+use crate::report::{check_name, status_context};
+use crate::runner::EngineError;
+use crate::store::{Arrived, Lease, NewExpected, PushRecord, PushStage, Run, Store, ToIndex};
 
 /// How soon it is looked again whether a push that came in time is the one that was waited for.
 const LOOK: Duration = Duration::from_secs(2);
@@ -41,8 +42,15 @@ impl Pipeline {
         let file = declared.good.as_deref().map(File::parse).and_then(Result::ok);
         let mut awaited = Vec::new();
         for (image, declaration) in file.iter().flat_map(File::named) {
-            if self.speaks_for(image, &declared.repo) {
-                awaited.extend(self.awaited(image, declaration, &came.arrival).await);
+            if !self.speaks_for(image, &declared.repo) {
+                continue;
+            }
+            match self.awaited(image, declaration, &came.arrival).await {
+                Ok(of_image) => awaited.extend(of_image),
+                Err(error) => {
+                    let at = self.store().clock().now() + millis(pause(lease.retries));
+                    return Ok(self.store().retry(lease, at, &error.to_string()).await?);
+                }
             }
         }
         let arrived = Arrived {
@@ -80,37 +88,55 @@ impl Pipeline {
         bound_to.is_none_or(|bound| *bound == repo.name)
     }
 
-    /// What a commit waits for of an image: a check for each platform that is tested. Which variants are built of it,
-    /// nobody knows before.
+    /// What a commit waits for of an image: a check for each platform that is tested, and for each variant that is
+    /// certain to come. Fails where the Engine cannot be asked which platform is its own.
     async fn awaited(
         &self,
         image: &ImageName,
         declared: &Declaration,
         arrival: &Arrival,
-    ) -> Vec<NewExpected> {
+    ) -> Result<Vec<NewExpected>, EngineError> {
         let Some(expectation) = declared.expects(arrival) else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
-        let engine = match declared.platforms() {
-            [] => None,
-            // One that does not answer now is taken to run what is asked for.
-            _ => self.parts.runner.platform().await.ok(),
+        let platforms: Vec<Option<String>> = match declared.platforms() {
+            [] => vec![None],
+            platforms => {
+                let engine = self.parts.runner.platform().await?;
+                let beside = |platform: &Platform| (!engine.runs(platform)).then(|| platform.to_string());
+                platforms.iter().map(beside).collect()
+            }
         };
-        let suffixes: Vec<Option<String>> = match (declared.platforms(), engine) {
-            ([], _) | (_, None) => vec![None],
-            (platforms, Some(engine)) => platforms
-                .iter()
-                .map(|platform: &Platform| (!engine.runs(platform)).then(|| platform.to_string()))
-                .collect(),
-        };
-        let each = suffixes.into_iter().map(|suffix| NewExpected {
-            image: image.clone(),
-            context: status_context(image, suffix.as_deref()),
-            suffix,
-            report: declared.report(),
-            expectation: expectation.clone(),
-        });
-        each.collect()
+        let mut awaited = Vec::new();
+        for variant in declared.certain_variants() {
+            for platform in &platforms {
+                let suffix = check_suffix(variant, platform.as_deref());
+                awaited.push(NewExpected {
+                    image: image.clone(),
+                    context: status_context(image, suffix.as_deref()),
+                    suffix,
+                    report: declared.report(),
+                    expectation: expectation.clone(),
+                });
+            }
+        }
+        Ok(awaited)
+    }
+
+    /// Why the file, as it is by now, has the commit wait no longer; `None`: it does.
+    async fn is_withdrawn(&self, expected: &Expected) -> Result<Option<WaitEnd>, JobError> {
+        let declared = self.store().declared_by(expected.repo.id).await?;
+        let good = declared.as_ref().and_then(|declared| declared.good.as_deref());
+        let file = good.map(File::parse).and_then(Result::ok);
+        let said = file.as_ref().and_then(|file| file.of(&expected.image));
+        Ok(match said.and_then(|said| said.expects(&expected.arrival)) {
+            Some(Expectation::Wait(_)) => None,
+            Some(Expectation::Skip { why }) => Some(WaitEnd::Skipped { why }),
+            None => {
+                let why = "the repository's file expects no image of such a commit any more".to_owned();
+                Some(WaitEnd::Cancelled { why })
+            }
+        })
     }
 
     /// Time is up for an image that is waited for.
@@ -133,31 +159,68 @@ impl Pipeline {
         if pushes.iter().any(may_be_it) {
             return Ok(self.store().postpone(lease, now + millis(LOOK)).await?);
         }
-        let mut instead = Vec::new();
-        for push in pushes.iter().take(MOST_TOLD) {
-            instead.push(self.what_came_of(push, &expected).await?);
-        }
-        let end = WaitEnd::NeverCame { instead };
+        let end = match self.is_withdrawn(&expected).await? {
+            Some(end) => end,
+            None => WaitEnd::NeverCame {
+                instead: self.pushed_instead(&pushes, &expected).await?,
+            },
+        };
         Ok(self.store().end_wait(lease, id, &end).await?)
     }
 
-    /// A sentence about a push that was not the one. It stands where everybody may read it: of other repositories it
-    /// says nothing.
-    async fn what_came_of(&self, push: &PushRecord, expected: &Expected) -> Result<String, JobError> {
-        let run = match push.run() {
-            Some(run) => self.store().run(run).await?,
-            None => None,
-        };
-        let came = match (push.stage, run) {
-            (_, Some(run)) if run.source.repo.id == expected.repo.id => {
-                format!("it was built from commit {}", run.source.commit.short())
-            }
-            (PushStage::Failed, _) => "trouble kept us from looking where it came from".to_owned(),
-            (PushStage::Received, _) => "it is still being looked at".to_owned(),
-            _ => "it led to no commit of this repository".to_owned(),
-        };
-        let at = timestamp(push.received_at);
-        let at = at.get(11..19).unwrap_or(&at);
-        Ok(format!("tag {} at {at} UTC: {came}", push.tag))
+    /// The wait ends without a look at what was pushed meanwhile: that failed again and again.
+    pub(super) async fn give_up_wait(&self, lease: &Lease) -> Result<(), JobError> {
+        let id = Store::to_expect(lease)?;
+        let instead = Vec::new();
+        Ok(self
+            .store()
+            .end_wait(lease, id, &WaitEnd::NeverCame { instead })
+            .await?)
     }
+
+    /// Sentences about the pushes that were not the one. They stand where everybody may read them: of what belongs to
+    /// others only the number is told.
+    async fn pushed_instead(
+        &self,
+        pushes: &[PushRecord],
+        expected: &Expected,
+    ) -> Result<Vec<String>, JobError> {
+        let (mut own, mut of_others, mut failed) = (Vec::new(), 0_usize, 0_usize);
+        for push in pushes {
+            let run = match push.run() {
+                Some(run) => self.store().run(run).await?,
+                None => None,
+            };
+            match run.filter(|run| run.source.repo.id == expected.repo.id) {
+                Some(run) => own.push(what_came_of(push, &run, expected)),
+                None if push.stage == PushStage::Failed => failed += 1,
+                None => of_others += 1,
+            }
+        }
+        own.truncate(MOST_TOLD);
+        let counted = [
+            (of_others, "led to no commit of this repository"),
+            (failed, "came to nothing, by trouble that was not the image's"),
+        ];
+        let counted = counted.into_iter().filter(|(count, _)| *count > 0);
+        own.extend(counted.map(|(count, what)| match count {
+            1 => format!("one push {what}"),
+            more => format!("{more} pushes {what}"),
+        }));
+        Ok(own)
+    }
+}
+
+/// A sentence about a push that led to a commit of the repository that waits.
+fn what_came_of(push: &PushRecord, run: &Run, expected: &Expected) -> String {
+    let at = timestamp(push.received_at);
+    let at = at.get(11..19).unwrap_or(&at);
+    let commit = &run.source.commit;
+    let came = if *commit == expected.commit {
+        let name = check_name(&run.image, run.policy.suffix.as_deref());
+        format!("it was built from this commit, and is told by {name}")
+    } else {
+        format!("it was built from commit {}", commit.short())
+    };
+    format!("tag {} at {at} UTC: {came}", push.tag)
 }

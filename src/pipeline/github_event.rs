@@ -2,8 +2,11 @@
 //! the operator's orders.
 
 use super::Pipeline;
+use super::retry::pause;
 use super::worker::JobError;
+use crate::clock::millis;
 use crate::delivery::OPERATOR;
+use crate::github::GithubError;
 use crate::hooks::github::{GithubEvent, RepoRef};
 use crate::model::{CommitSha, InstallationId, Order, RunId, Visibility};
 use crate::store::{Lease, ToIndex};
@@ -121,6 +124,7 @@ impl Pipeline {
             return Ok(self.store().complete(lease).await?);
         }
         match self.parts.github.repo(&repo.name).await {
+            Err(error) if error.is_passing() => return self.event_waits(lease, &error).await,
             Ok(now) if now.id == repo.id => {
                 self.store().repo_seen(&now).await?;
                 // What waits for it, or was refused there, is the business of the installation that it is in now.
@@ -135,6 +139,14 @@ impl Pipeline {
         Ok(self.store().complete_with_index(lease, &[again]).await?)
     }
 
+    /// GitHub cannot be asked about an event now, and can be later.
+    async fn event_waits(&self, lease: &Lease, error: &GithubError) -> Result<(), JobError> {
+        let wait = error.retry_after().unwrap_or_else(|| pause(lease.retries));
+        tracing::warn!(%error, ?wait, delivery = %lease.subject, "an event of GitHub's waits");
+        let at = self.store().clock().now() + millis(wait);
+        Ok(self.store().retry(lease, at, &error.to_string()).await?)
+    }
+
     /// Events may come late and out of order: that a repository is private is believed at once, that it is
     /// public only to GitHub itself.
     async fn visibility_changed(
@@ -147,6 +159,7 @@ impl Pipeline {
         self.store().repo_closed(repo.id).await?;
         if visibility == Visibility::Public {
             match self.parts.github.repo(&repo.name).await {
+                Err(error) if error.is_passing() => return self.event_waits(lease, &error).await,
                 Ok(now) if now.id == repo.id => self.store().repo_seen(&now).await?,
                 Ok(_) => {}
                 Err(why) => {

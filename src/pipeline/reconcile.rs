@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{Instant, interval, timeout};
@@ -12,7 +13,7 @@ use super::Pipeline;
 use super::retry::pause;
 use super::trace::Lost;
 use super::worker::JobError;
-use crate::clock::millis;
+use crate::clock::{UnixMillis, millis};
 use crate::delivery;
 use crate::model::{Digest, ImageName, Push, Tag};
 use crate::plan::File;
@@ -23,14 +24,24 @@ use crate::store::{JobKind, KnownTag, Lease, StoreError};
 /// How often, where no `poll` is set.
 const HOURLY: Duration = Duration::from_hours(1);
 
-/// Tags whose digest is asked for in one round; the others come with the next ones.
+/// Tags whose digest is asked for at a time; the others come after a pause, so that no registry is flooded.
 const ASKED_AT_A_TIME: usize = 100;
+
+/// That pause.
+const BETWEEN: Duration = Duration::from_secs(10);
 
 /// How long a round waits for what the repositories declare.
 const INDEX_COMES: Duration = Duration::from_secs(30);
 
 /// How often it is looked for meanwhile.
 const INDEX_LOOK: Duration = Duration::from_secs(1);
+
+/// How many of an image's tags were compared in this round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Compared {
+    All,
+    Some,
+}
 
 impl Pipeline {
     /// Has the images in use compared with their registries, now and every so often.
@@ -49,7 +60,9 @@ impl Pipeline {
         while self.store().is_indexing().await? && begun.elapsed() < INDEX_COMES {
             let _ = timeout(INDEX_LOOK, self.store().bell(JobKind::Index).notified()).await;
         }
-        let since = self.store().clock().now() - millis(self.parts.retention);
+        let now = self.store().clock().now();
+        self.round_begun.store(now, Ordering::Relaxed);
+        let since = now - millis(self.parts.retention);
         let mut images = self.store().images_in_use(since).await?;
         images.extend(self.resolver.bindings().images().cloned());
         self.store().wake_reconcile(&images).await
@@ -65,7 +78,11 @@ impl Pipeline {
             Err(Lost::Setback(_)) => return Ok(self.store().complete(lease).await?),
         };
         match self.compare(lease, &image, &bound).await? {
-            Ok(()) => Ok(self.store().complete(lease).await?),
+            Ok(Compared::All) => Ok(self.store().complete(lease).await?),
+            Ok(Compared::Some) => {
+                let at = self.store().clock().now() + millis(BETWEEN);
+                Ok(self.store().postpone(lease, at).await?)
+            }
             Err(
                 error @ (RegistryError::RateLimited { retry_after, .. }
                 | RegistryError::Unavailable { retry_after, .. }),
@@ -87,7 +104,7 @@ impl Pipeline {
         lease: &Lease,
         image: &ImageName,
         bound: &Bound,
-    ) -> Result<Result<(), RegistryError>, JobError> {
+    ) -> Result<Result<Compared, RegistryError>, JobError> {
         let access = self.resolver.bindings().access(image, bound);
         let mut tags = match self.parts.registry.tags(image, access).await {
             Ok(tags) => tags,
@@ -97,16 +114,15 @@ impl Pipeline {
         };
         let is_declined = self.declined(image).await?;
         tags.retain(|tag| !is_declined(tag));
-        let Some(known) = self.store().known_tags(image).await? else {
-            // What is there already was pushed before anybody watched.
-            let there: Vec<(Tag, Option<Digest>)> = tags.into_iter().map(|tag| (tag, None)).collect();
-            self.store().tags_asked(lease, image, (&there, &[])).await?;
-            return Ok(Ok(()));
+        let known = match self.store().known_tags(image).await? {
+            Some(known) => known,
+            None => self.first_look(lease, image, &tags).await?,
         };
         let under_way = self.store().tags_under_way(image).await?;
         let gone: Vec<Tag> = known.keys().filter(|tag| !tags.contains(tag)).cloned().collect();
         tags.retain(|tag| !under_way.contains(tag));
-        let asked = self.ask(image, in_turn(tags, &known), access).await;
+        let (tags, compared) = in_turn(tags, &known, self.round_begun.load(Ordering::Relaxed));
+        let asked = self.ask(image, tags, access).await;
         let (asked, error) = match asked {
             Ok(asked) => (asked, None),
             Err((asked, error)) => (asked, Some(error)),
@@ -121,7 +137,20 @@ impl Pipeline {
             .map(|(tag, digest)| (tag, Some(digest)))
             .collect();
         self.store().tags_asked(lease, image, (&asked, &gone)).await?;
-        Ok(error.map_or(Ok(()), Err))
+        Ok(error.map_or(Ok(compared), Err))
+    }
+
+    /// What is there already was pushed before anybody watched: what it means is only learned.
+    async fn first_look(
+        &self,
+        lease: &Lease,
+        image: &ImageName,
+        tags: &[Tag],
+    ) -> Result<BTreeMap<Tag, KnownTag>, JobError> {
+        let there: Vec<(Tag, Option<Digest>)> = tags.iter().map(|tag| (tag.clone(), None)).collect();
+        self.store().tags_asked(lease, image, (&there, &[])).await?;
+        let known = self.store().known_tags(image).await?;
+        known.ok_or_else(|| JobError::Nonsense(format!("{image} is not watched")))
     }
 
     /// What tags mean now; those that were asked before the registry failed as well.
@@ -172,11 +201,23 @@ impl Pipeline {
     }
 }
 
-/// The tags to be asked for in this round: new ones first, then those that were asked longest ago.
-fn in_turn(mut tags: Vec<Tag>, known: &BTreeMap<Tag, KnownTag>) -> Vec<Tag> {
-    tags.sort_by_key(|tag| known.get(tag).map(|known| known.asked_at));
+/// The tags to be asked for now: of those that were not asked since the round began new ones first, then those that were
+/// asked longest ago.
+fn in_turn(
+    mut tags: Vec<Tag>,
+    known: &BTreeMap<Tag, KnownTag>,
+    round_begun: UnixMillis,
+) -> (Vec<Tag>, Compared) {
+    let asked_at = |tag: &Tag| known.get(tag).map(|known| known.asked_at);
+    tags.retain(|tag| asked_at(tag).is_none_or(|at| at < round_begun));
+    tags.sort_by_key(asked_at);
+    let compared = if tags.len() > ASKED_AT_A_TIME {
+        Compared::Some
+    } else {
+        Compared::All
+    };
     tags.truncate(ASKED_AT_A_TIME);
-    tags
+    (tags, compared)
 }
 
 /// A tag that was not there, or means something else. Of one that was there before anybody watched, what it means is
@@ -188,5 +229,39 @@ fn is_news(known: Option<&KnownTag>, digest: &Digest) -> bool {
         Some(KnownTag {
             digest: Some(before), ..
         }) => before != digest,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_a_round_each_tag_is_asked_once_new_ones_first_and_a_hundred_at_a_time() {
+        let tag = |number: usize| format!("v{number}").parse::<Tag>().unwrap();
+        let known: BTreeMap<Tag, KnownTag> = (0..150)
+            .map(|number| {
+                let asked_at = i64::try_from(number).unwrap();
+                (
+                    tag(number),
+                    KnownTag {
+                        digest: None,
+                        asked_at,
+                    },
+                )
+            })
+            .collect();
+        let tags = || (0..160).map(tag).collect();
+        let (first, compared) = in_turn(tags(), &known, 1_000);
+        assert_eq!((first.len(), compared), (100, Compared::Some));
+        assert!(
+            first[..10].iter().all(|tag| !known.contains_key(tag)),
+            "{first:?}"
+        );
+        assert_eq!(first[10], tag(0));
+
+        let (rest, compared) = in_turn(tags(), &known, 90);
+        assert_eq!((rest.len(), compared), (100, Compared::All));
+        assert!(!rest.contains(&tag(90)), "it was asked since the round began");
     }
 }

@@ -67,8 +67,10 @@ impl Pipeline {
         match meaning {
             Ok(_) => self.trace(&seen).await,
             Err(Setback::Final(why)) => match self.trace_unread(&seen, &why).await {
-                Some(run) => Ok(vec![run]),
-                None => Err(Setback::Final(why).into()),
+                Ok(run) => Ok(vec![run]),
+                // What is wrong with the image matters, not that its tag alone leads nowhere.
+                Err(Lost::Setback(Setback::Final(_))) => Err(Setback::Final(why).into()),
+                Err(other) => Err(other),
             },
             Err(passing) => Err(passing.into()),
         }
@@ -104,9 +106,10 @@ impl Pipeline {
                 let why = self.parts.runner.hidden().text(&why);
                 let wait = match patience {
                     Patience::TagSettles => settling(waited),
-                    Patience::GiveUp | Patience::CommitArrives | Patience::SignatureArrives => {
-                        pause_after(waited)
-                    }
+                    Patience::GiveUp
+                    | Patience::LimitEnds
+                    | Patience::CommitArrives
+                    | Patience::SignatureArrives => pause_after(waited),
                 };
                 let wait = after.unwrap_or(wait).max(Duration::from_millis(100));
                 tracing::info!(push.id = %push, %image, %tag, %why, ?wait, "a push waits");
@@ -115,7 +118,7 @@ impl Pipeline {
                     until: now + millis(wait),
                     given_up_since: now - millis(patience.lasts(self.parts.docker.give_up)),
                     given_up_as: match patience {
-                        Patience::GiveUp => PushStage::Failed,
+                        Patience::GiveUp | Patience::LimitEnds => PushStage::Failed,
                         Patience::TagSettles | Patience::CommitArrives | Patience::SignatureArrives => {
                             PushStage::Unmapped
                         }

@@ -13,7 +13,7 @@ use crate::model::{
     Binding, Claim, CommitSha, Digest, Evidence, Fate, ImageFacts, ImageName, JudgedClaim, Platform, Policy,
     Repo, Source, Tag, Visibility,
 };
-use crate::plan::{self, Declaration, File, Needed, Planned, Said, Sources, Variables};
+use crate::plan::{self, Declaration, File, Needed, Planned, Said, Sources, Variables, check_suffix};
 use crate::registry::{Access, ImageDetails, NotRunnable};
 use crate::report::status_context;
 use crate::resolve::{Bindings, Bound, Found, Image, Patience, Setback, Subject, built_at, claims};
@@ -67,17 +67,13 @@ struct Terms {
 impl Terms {
     /// How the runs of a tag are judged and told. `beside`: on a platform that is not the Engine's.
     fn policy(&self, tag: &Tag, beside: Option<&Platform>) -> Policy {
-        let variant = self.declared.variant(tag).map(str::to_owned);
-        let suffix: Vec<String> = variant
-            .into_iter()
-            .chain(beside.map(ToString::to_string))
-            .collect();
+        let beside = beside.map(ToString::to_string);
         Policy {
             require: self.declared.require(tag),
             when_unsure: self.declared.when_unsure(),
             report: self.declared.report(),
             publish_private_logs: self.declared.publishes_private_logs(),
-            suffix: (!suffix.is_empty()).then(|| suffix.join(", ")),
+            suffix: check_suffix(self.declared.variant(tag), beside.as_deref()),
             ..Policy::default()
         }
     }
@@ -188,16 +184,15 @@ impl Pipeline {
     }
 
     /// What an image leads to that cannot be read: a check that says so, where the tag alone names a commit and the
-    /// image is one that the repository may use. `None`: the delivery says it.
-    pub(super) async fn trace_unread(&self, seen: &Seen<'_>, why: &str) -> Option<NewRun> {
+    /// image is one that the repository may use. Else the delivery says it.
+    pub(super) async fn trace_unread(&self, seen: &Seen<'_>, why: &str) -> Result<NewRun, Lost> {
         let repo = self
             .resolver
             .repo(seen.image, seen.bound, &[], Visibility::Private)
-            .await
-            .ok()?;
-        let terms = self.terms(&repo, seen.image).await.ok()?;
+            .await?;
+        let terms = self.terms(&repo, seen.image).await?;
         if terms.declared.declines(seen.tag).is_some() {
-            return None;
+            return Err(Setback::Final(why.to_owned()).into());
         }
         let case = Case {
             seen,
@@ -208,9 +203,9 @@ impl Pipeline {
             unread: Some(why),
             access: Access::Anonymous,
         };
-        let engine = self.parts.runner.platform().await.ok()?;
+        let engine = self.parts.runner.platform().await?;
         let details = ImageDetails::unread(seen.digest.clone(), engine);
-        self.new_run(&case, details, None).await.ok()
+        self.new_run(&case, details, None).await
     }
 
     async fn inspect(

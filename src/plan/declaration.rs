@@ -215,6 +215,12 @@ pub(super) struct WantedLimits {
     pub(super) disk: Option<u64>,
 }
 
+/// What sets a check apart from others of the image: its variant, and a platform beside the Engine's own.
+pub fn check_suffix(variant: Option<&str>, beside: Option<&str>) -> Option<String> {
+    let parts: Vec<&str> = variant.into_iter().chain(beside).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
 impl Declaration {
     /// Why a push of `tag` is not tested, if so.
     pub fn declines(&self, tag: &Tag) -> Option<String> {
@@ -239,6 +245,24 @@ impl Declaration {
     pub fn variant(&self, tag: &Tag) -> Option<&str> {
         let (name, _) = self.variants.iter().find(|(_, pattern)| pattern.matches(tag))?;
         Some(name)
+    }
+
+    /// The variants of which a commit has a check for certain: all that `tags` lists, if it lists nothing else. `None`
+    /// stands for the image itself.
+    pub fn certain_variants(&self) -> Vec<Option<&str>> {
+        let of = |pattern| {
+            let mut variants = self.variants.iter();
+            variants.find_map(|(name, own)| (own == pattern).then_some(name.as_str()))
+        };
+        let listed: Option<Vec<&str>> = self
+            .tags
+            .iter()
+            .filter(|patterns| !patterns.is_empty())
+            .find_map(|patterns| patterns.iter().map(of).collect());
+        match listed {
+            Some(variants) => variants.into_iter().map(Some).collect(),
+            None => vec![None],
+        }
     }
 
     /// The weakest evidence that may turn a commit green for `tag`.

@@ -19,7 +19,7 @@ use crate::model::structure::Suite;
 use crate::model::{ImageName, Limits, Network, Plan, Profile, Step, StepKind};
 
 pub use compose::Files;
-pub use declaration::Declaration;
+pub use declaration::{Declaration, check_suffix};
 pub use file::{File, PATH};
 pub use label::TEST_LABEL;
 pub use sources::{Needed, Sources, Variables, image_variables, variables};

@@ -19,6 +19,8 @@ pub const SIGNATURES_ARRIVE: Duration = Duration::from_mins(5);
 pub enum Patience {
     /// As long as `docker.give_up` says: the trouble is not the image's.
     GiveUp,
+    /// Three hours at least: GitHub's budgets are of an hour.
+    LimitEnds,
     /// Half a minute: the registry may still be settling after the push.
     TagSettles,
     /// Two minutes: the commit may be pushed after the image.
@@ -32,6 +34,7 @@ impl Patience {
     pub fn lasts(self, give_up: Duration) -> Duration {
         match self {
             Self::GiveUp => give_up,
+            Self::LimitEnds => give_up.max(Duration::from_hours(3)),
             Self::TagSettles => Duration::from_secs(30),
             Self::CommitArrives => Duration::from_mins(2),
             Self::SignatureArrives => SIGNATURES_ARRIVE,
@@ -97,7 +100,7 @@ impl From<GithubError> for Setback {
             GithubError::RateLimited { retry_after, .. } => Self::Passing {
                 why,
                 after: Some(retry_after),
-                patience: Patience::GiveUp,
+                patience: Patience::LimitEnds,
             },
             GithubError::Unauthorized(_)
             | GithubError::NotFound(_)

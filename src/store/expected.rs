@@ -110,7 +110,7 @@ impl Store {
             Self::remember_repo(&mut tx, arrived.repo).await?;
         }
         for new in new {
-            if !Self::is_told(&mut tx, arrived, &new.context).await? {
+            if !Self::is_told(&mut tx, arrived, new).await? {
                 self.expect_in(&mut tx, arrived, new).await?;
             }
         }
@@ -119,13 +119,22 @@ impl Store {
         Ok(())
     }
 
-    /// Is there a run for the commit under this context, or a wait?
-    async fn is_told(tx: &mut Tx, arrived: Arrived<'_>, context: &str) -> Result<bool, StoreError> {
+    /// Is there a run for the commit under this context, or a wait? That none is built of it as a merge queue's commit
+    /// says nothing of the branch that the queue moves to it.
+    async fn is_told(tx: &mut Tx, arrived: Arrived<'_>, new: &NewExpected) -> Result<bool, StoreError> {
+        let waits = matches!(new.expectation, Expectation::Wait(_));
         let told: Option<(String,)> = tx
             .row(
                 "SELECT id FROM runs WHERE repo_id = $1 AND commit_sha = $2 AND context = $3
-                 UNION ALL SELECT id FROM expected WHERE repo_id = $1 AND commit_sha = $2 AND context = $3 LIMIT 1",
-                args![arrived.repo.id.0, arrived.commit.as_str(), context],
+                 UNION ALL SELECT id FROM expected WHERE repo_id = $1 AND commit_sha = $2 AND context = $3
+                    AND (ended IS NULL OR ended NOT LIKE $4 OR NOT $5) LIMIT 1",
+                args![
+                    arrived.repo.id.0,
+                    arrived.commit.as_str(),
+                    new.context.as_str(),
+                    SKIPPED,
+                    waits
+                ],
             )
             .await?;
         Ok(told.is_some())
@@ -216,6 +225,19 @@ impl Store {
     pub async fn end_wait(&self, held: &Lease, id: RunId, end: &WaitEnd) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         self.complete_in(&mut tx, held).await?;
+        self.end_wait_in(&mut tx, id, end).await?;
+        tx.commit().await?;
+        self.ring([held.kind, JobKind::Report]);
+        Ok(())
+    }
+
+    /// [`Store::end_wait`] inside a transaction. `false`: there is no such wait, or it had ended before.
+    pub(super) async fn end_wait_in(
+        &self,
+        tx: &mut Tx,
+        id: RunId,
+        end: &WaitEnd,
+    ) -> Result<bool, StoreError> {
         let ended = tx
             .execute(
                 "UPDATE expected SET ended = $2, ended_at = $3 WHERE id = $1 AND ended IS NULL",
@@ -223,27 +245,37 @@ impl Store {
             )
             .await?;
         if ended > 0 {
-            self.want_again(&mut tx, id).await?;
+            self.want_again(tx, id).await?;
         }
-        tx.commit().await?;
-        self.ring([held.kind, JobKind::Report]);
-        Ok(())
+        Ok(ended > 0)
     }
 
-    /// A commit that waited in vain waits once more, with a new check. `None`: it did not, or does already, or there is
-    /// a run by now.
+    /// The newest run under the context of a wait that ended before it came.
+    pub(super) async fn run_instead_of(tx: &mut Tx, awaited: RunId) -> Result<Option<RunId>, StoreError> {
+        let row: Option<(String,)> = tx
+            .row(
+                "SELECT r.id FROM expected AS e JOIN runs AS r
+                   ON r.repo_id = e.repo_id AND r.commit_sha = e.commit_sha AND r.context = e.context
+                 WHERE e.id = $1 AND r.superseded_by IS NULL ORDER BY r.id DESC LIMIT 1",
+                args![awaited.to_string()],
+            )
+            .await?;
+        row.map(|(id,)| run_id(&id)).transpose()
+    }
+
+    /// A commit that waited in vain waits once more, with a new check; one that has nothing to wait for says so once
+    /// more. `None`: there is no such wait, or it is not over, or another one began.
     pub(super) async fn expect_again(&self, tx: &mut Tx, id: RunId) -> Result<Option<RunId>, StoreError> {
         let again = RunId::new();
         let made = tx
             .execute(
-                "INSERT INTO expected (id, repo_id, commit_sha, image, suffix, context, arrival, since, until)
-                 SELECT $1, repo_id, commit_sha, image, suffix, context, arrival, $2, $2 + (until - since)
-                 FROM expected AS e WHERE id = $3 AND ended IS NOT NULL AND ended NOT LIKE $4 AND NOT EXISTS (
+                "INSERT INTO expected (id, repo_id, commit_sha, image, suffix, context, arrival, since, until, ended,
+                    ended_at)
+                 SELECT $1, repo_id, commit_sha, image, suffix, context, arrival, $2, $2 + (until - since),
+                    CASE WHEN ended LIKE $4 THEN ended END, CASE WHEN ended LIKE $4 THEN $2 END
+                 FROM expected AS e WHERE id = $3 AND ended IS NOT NULL AND NOT EXISTS (
                     SELECT 1 FROM expected AS other WHERE other.repo_id = e.repo_id
-                      AND other.commit_sha = e.commit_sha AND other.context = e.context AND other.ended IS NULL)
-                 AND NOT EXISTS (
-                    SELECT 1 FROM runs WHERE repo_id = e.repo_id AND commit_sha = e.commit_sha
-                      AND context = e.context)",
+                      AND other.commit_sha = e.commit_sha AND other.context = e.context AND other.ended IS NULL)",
                 args![again.to_string(), self.clock.now(), id.to_string(), SKIPPED],
             )
             .await?;
@@ -258,7 +290,8 @@ impl Store {
         .await?;
         tx.execute(
             "UPDATE statuses SET run_id = $1, wanted = wanted + 1, failures = 0, not_before = 0, parked = NULL
-             WHERE run_id = $2",
+             WHERE (repo_id, commit_sha, context) = (
+                SELECT repo_id, commit_sha, context FROM expected WHERE id = $2)",
             args![again.to_string(), id.to_string()],
         )
         .await?;
@@ -284,12 +317,17 @@ impl Store {
         row.map(|(id,)| run_id(&id)).transpose()
     }
 
-    /// Those on a commit that waited in vain: what "re-run all" means as well.
+    /// The last of each context on a commit that waited in vain, where no run came after all: what "re-run all" means as
+    /// well.
     pub async fn waits_in_vain(&self, repo: RepoId, commit: &CommitSha) -> Result<Vec<RunId>, StoreError> {
         let rows: Vec<(String,)> = self
             .db
             .rows(
-                "SELECT id FROM expected WHERE repo_id = $1 AND commit_sha = $2 AND ended IS NOT NULL ORDER BY id",
+                "SELECT MAX(id) FROM expected AS e
+                 WHERE repo_id = $1 AND commit_sha = $2 AND ended IS NOT NULL AND NOT EXISTS (
+                    SELECT 1 FROM runs WHERE repo_id = e.repo_id AND commit_sha = e.commit_sha
+                      AND context = e.context)
+                 GROUP BY context ORDER BY 1",
                 args![repo.0, commit.as_str()],
             )
             .await?;

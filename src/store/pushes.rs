@@ -263,7 +263,7 @@ impl Store {
         self.db.row(sql, args![image.to_string()]).await
     }
 
-    /// The pushes of an image that came since `since`, newest first.
+    /// The pushes of an image that came since `since`, or are still being looked at, newest first.
     pub async fn pushes_since(
         &self,
         image: &ImageName,
@@ -271,7 +271,7 @@ impl Store {
     ) -> Result<Vec<PushRecord>, StoreError> {
         let sql = concat!(
             columns!(),
-            " WHERE image = $1 AND received_at >= $2 ORDER BY received_at DESC, id DESC LIMIT $3"
+            " WHERE image = $1 AND (received_at >= $2 OR stage = 'received') ORDER BY received_at DESC, id DESC LIMIT $3"
         );
         self.db
             .rows(sql, args![image.to_string(), since, MOST_LISTED])

@@ -6,7 +6,7 @@ use super::jobs::{JobKind, Lease, NewJob};
 use super::record::{Json, json};
 use super::{Store, StoreError};
 use crate::clock::UnixMillis;
-use crate::model::{Evidence, JudgedClaim, Outcome, Policy, RunId, Verdict};
+use crate::model::{Evidence, JudgedClaim, Outcome, Policy, RunId, Verdict, WaitEnd};
 
 /// What became of the wish to run once more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,12 +182,15 @@ impl Store {
         Ok(true)
     }
 
-    /// Ends a run without a verdict on the image, and the job that asked for it. `false`: it had ended before.
+    /// Ends a run, or the wait for its image, without a verdict, and the job that asked for it. `false`: it had ended
+    /// before.
     pub async fn cancel(&self, held: &Lease, run: RunId, why: &str) -> Result<bool, StoreError> {
         let mut tx = self.db.begin().await?;
         self.complete_in(&mut tx, held).await?;
         let verdict = Verdict::without_steps(Outcome::Cancelled, why.to_owned());
-        let cancelled = self.finish_in(&mut tx, run, &verdict).await?;
+        let wait = WaitEnd::Cancelled { why: why.to_owned() };
+        let cancelled =
+            self.finish_in(&mut tx, run, &verdict).await? || self.end_wait_in(&mut tx, run, &wait).await?;
         tx.commit().await?;
         self.ring([held.kind, JobKind::Test, JobKind::Report]);
         Ok(cancelled)
@@ -217,6 +220,8 @@ impl Store {
     }
 
     async fn rerun_in(&self, tx: &mut Tx, run: RunId, delivery: &str) -> Result<Option<Rerun>, StoreError> {
+        // A commit that waited in vain may have its run by now, and that is meant.
+        let run = Self::run_instead_of(tx, run).await?.unwrap_or(run);
         let newest: Option<(String, String, String)> = tx
             .row(
                 "SELECT n.id, n.stage, n.policy FROM runs AS r JOIN runs AS n

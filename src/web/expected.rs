@@ -14,6 +14,8 @@ use crate::report::{expected_title, plain_text};
 #[derive(Template)]
 #[template(path = "expected.html")]
 struct ExpectedPage {
+    id: RunId,
+    operator: bool,
     short: String,
     image: String,
     /// For the style sheet, and for people.
@@ -29,15 +31,19 @@ struct ExpectedPage {
     instead: Vec<String>,
 }
 
-pub(super) fn expected_page(expected: &Expected) -> Result<Response, Problem> {
+/// `operator`: may whoever looks at it end the wait, or begin it anew?
+pub(super) fn expected_page(expected: &Expected, operator: bool) -> Result<Response, Problem> {
     let end = expected.end.as_ref().map(|(end, _)| end);
     page(&ExpectedPage {
+        id: expected.id,
+        operator,
         short: expected.image.short(),
         image: expected.image.to_string(),
         state: match end {
             None => ("waiting", "Waiting"),
             Some(WaitEnd::NeverCame { .. }) => ("timed_out", "Timed out"),
             Some(WaitEnd::Skipped { .. }) => ("neutral", "Skipped"),
+            Some(WaitEnd::Cancelled { .. }) => ("cancelled", "Cancelled"),
         },
         title: plain_text(&expected_title(expected)),
         repo: expected.repo.name.to_string(),

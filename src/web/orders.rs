@@ -1,4 +1,4 @@
-//! What the operator may do to a run: taken in like any delivery, and worked on later.
+//! What the operator may do to a run, or to the wait for one: taken in like any delivery, and worked on later.
 
 use axum::Json;
 use axum::extract::State;
@@ -7,11 +7,11 @@ use axum::response::Redirect;
 
 use super::problem::Problem;
 use super::registry_hook::Receipt;
-use super::viewer::Viewer;
+use super::viewer::{Seen, Viewer, visible};
 use super::{App, Path};
 use crate::delivery;
 use crate::model::{Order, RunId};
-use crate::store::{Run, Taken};
+use crate::store::Taken;
 
 type Reply = Result<(StatusCode, Json<Receipt>), Problem>;
 
@@ -46,31 +46,34 @@ pub(super) async fn cancel_button(
 }
 
 async fn order_rerun(app: &App, viewer: &Viewer, id: &str) -> Reply {
-    let run = operators_run(app, viewer, id).await?;
-    if run.verdict.is_none() {
+    let (run, is_over) = operators(app, viewer, id).await?;
+    if !is_over {
         return Err(Problem::new(
             StatusCode::CONFLICT,
             "the run is not finished: wait for its verdict, or cancel it first",
         ));
     }
-    take(app, Order::Rerun { run: run.id }).await
+    take(app, Order::Rerun { run }).await
 }
 
 async fn order_cancel(app: &App, viewer: &Viewer, id: &str) -> Reply {
-    let run = operators_run(app, viewer, id).await?;
-    if run.verdict.is_some() {
+    let (run, is_over) = operators(app, viewer, id).await?;
+    if is_over {
         return Err(Problem::new(
             StatusCode::CONFLICT,
             "the run is finished: its verdict stands",
         ));
     }
-    take(app, Order::Cancel { run: run.id }).await
+    take(app, Order::Cancel { run }).await
 }
 
-async fn operators_run(app: &App, viewer: &Viewer, id: &str) -> Result<Run, Problem> {
+/// The run, or the wait for its image, that the operator names; and whether it is over.
+async fn operators(app: &App, viewer: &Viewer, id: &str) -> Result<(RunId, bool), Problem> {
     viewer.orders()?;
-    let id: RunId = id.parse().map_err(|_| Problem::not_found())?;
-    app.store.run(id).await?.ok_or_else(Problem::not_found)
+    Ok(match visible(app, viewer, id).await? {
+        Seen::Run(run) => (run.id, run.verdict.is_some()),
+        Seen::Expected(expected) => (expected.id, expected.end.is_some()),
+    })
 }
 
 async fn take(app: &App, order: Order) -> Reply {

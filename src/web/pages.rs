@@ -213,7 +213,7 @@ pub(super) async fn run(
     }
     let run = match seen {
         Seen::Run(run) => run,
-        Seen::Expected(expected) => return expected_page(&expected),
+        Seen::Expected(expected) => return expected_page(&expected, viewer.operator),
     };
     let log_hidden = !viewer.may_see_log(&run);
     let log = if log_hidden {

@@ -164,6 +164,30 @@ async fn an_event_that_the_app_is_not_told_of() {
 }
 
 #[tokio::test]
+async fn an_event_that_an_account_has_not_agreed_to() {
+    let ward = Ward::open().await;
+    ward.github.keep_from("acme", "merge_group");
+    ward.tells(
+        "installation acme",
+        "is not told of its merge_group",
+        "accept what changed",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn addresses_of_two_githubs() {
+    let mut ward = Ward::open().await;
+    ward.patient.config.github.web_url = "https://github.com".parse().unwrap();
+    ward.tells(
+        "GitHub's addresses",
+        "and github.web_url is https://github.com/",
+        "https://HOST/api/v3 and https://HOST",
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn a_webhook_of_another_host() {
     let ward = Ward::open().await;
     ward.github.hook_to("https://former.example.org/hooks/github");
@@ -280,11 +304,9 @@ async fn a_database_that_is_newer_than_the_binary() {
 
     let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
         VALUES (99990101000000, 'of a later year', TRUE, x'00', 0)";
-    let done = std::process::Command::new("sqlite3")
-        .arg(url.strip_prefix("sqlite://").unwrap())
-        .arg(newer)
-        .status();
-    assert!(done.unwrap().success());
+    let database = sqlx::SqlitePool::connect(url).await.unwrap();
+    sqlx::query(newer).execute(&database).await.unwrap();
+    database.close().await;
     ward.tells("store", "written by a newer hubcheck", "run that version")
         .await;
 }
@@ -300,6 +322,17 @@ async fn a_suspended_installation_and_one_that_has_spent_its_hour() {
     ward.github.fail(Fault::on(Method::GET, "/rate_limit", gone));
     ward.tells("installation acme", "502 Bad Gateway", "try again")
         .await;
+
+    ward.github.change_app(|app| app.is_limited = true);
+    assert!(!ward.findings().await.iter().any(Finding::is_wrong));
+    let installation = ward.github.installation("acme").unwrap();
+    ward.github.use_up(installation, 4_600);
+    ward.tells(
+        "installation acme",
+        "of 5000 requests are left",
+        "writes wait by themselves",
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -278,7 +278,9 @@ async fn an_image_whose_commit_cannot_be_told_leaves_the_wait_as_it_is() {
     let shown = house.shown(&commit, 1).await;
     assert_eq!(shown.conclusion(), ("timed_out", "failure"), "{digest}");
     assert!(
-        shown.summary().contains("it led to no commit of this repository"),
+        shown
+            .summary()
+            .contains("one push led to no commit of this repository"),
         "{}",
         shown.summary()
     );

@@ -9,20 +9,22 @@ use crate::model::{Arrival, CommitSha, RepoId};
 /// The branches that a merge queue makes for itself: `gh-readonly-queue/main/pr-7-…`.
 const QUEUE: &str = "gh-readonly-queue/";
 
+/// A repository with the branch that it shows first.
+#[derive(Deserialize)]
+struct Branched {
+    #[serde(flatten)]
+    repository: Repository,
+    default_branch: String,
+}
+
 /// `push`: of a branch that was not deleted, where the App is installed.
 pub(super) fn push(body: &[u8]) -> Result<GithubEvent, BadBody> {
-    #[derive(Deserialize)]
-    struct Pushed {
-        #[serde(flatten)]
-        repository: Repository,
-        default_branch: String,
-    }
     #[derive(Deserialize)]
     struct Payload {
         #[serde(rename = "ref")]
         reference: String,
         after: Option<String>,
-        repository: Option<Pushed>,
+        repository: Option<Branched>,
         installation: Option<Installation>,
     }
     let payload: Payload = body::read(body)?;
@@ -53,7 +55,7 @@ pub(super) fn suite(body: &[u8]) -> Result<GithubEvent, BadBody> {
     }
     #[derive(Deserialize)]
     struct Payload {
-        repository: Repository,
+        repository: Branched,
         installation: Option<Installation>,
         check_suite: Suite,
     }
@@ -64,12 +66,12 @@ pub(super) fn suite(body: &[u8]) -> Result<GithubEvent, BadBody> {
         return Ok(nothing("check_suite"));
     };
     Ok(GithubEvent::CommitArrived(ArrivedCommit {
-        repo: payload.repository.into(),
+        // The push tells it as well, and may come later.
+        moves_default: branch == payload.repository.default_branch,
+        repo: payload.repository.repository.into(),
         installation: installation.id,
         commit: payload.check_suite.head_sha,
         arrival: on_branch(&branch),
-        // That tells the push itself.
-        moves_default: false,
     }))
 }
 

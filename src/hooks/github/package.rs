@@ -34,6 +34,8 @@ struct Owner {
 
 #[derive(Deserialize)]
 struct Version {
+    /// The manifest's digest.
+    version: Option<String>,
     /// `ghcr.io/acme/app:v1`; without a tag it may end in a colon.
     package_url: Option<String>,
     container_metadata: Option<Metadata>,
@@ -47,6 +49,7 @@ struct Metadata {
 #[derive(Deserialize)]
 struct Named {
     name: Option<String>,
+    digest: Option<String>,
 }
 
 /// Reads the body of a version that was published or updated.
@@ -64,11 +67,11 @@ pub(super) fn read(body: &[u8]) -> Result<GithubEvent, BadBody> {
     let Some(version) = registry_package.version.as_ref() else {
         return ignored("the event names no version of the package");
     };
-    let tag = version
+    let named = version
         .container_metadata
         .as_ref()
-        .and_then(|metadata| metadata.tag.as_ref()?.name.as_deref())
-        .unwrap_or_default();
+        .and_then(|metadata| metadata.tag.as_ref());
+    let tag = named.and_then(|named| named.name.as_deref()).unwrap_or_default();
     if tag.is_empty() {
         return ignored("the manifest has no tag: the event of the one that has it counts");
     }
@@ -86,7 +89,11 @@ pub(super) fn read(body: &[u8]) -> Result<GithubEvent, BadBody> {
         push: Push {
             image,
             tag,
-            digest: None,
+            // What is no digest is none: then the registry is asked.
+            digest: named
+                .and_then(|named| named.digest.as_deref())
+                .or(version.version.as_deref())
+                .and_then(|digest| digest.parse().ok()),
         },
     })
 }
@@ -155,6 +162,33 @@ mod tests {
         ] {
             assert_eq!(pushed(|body| at(body, url.clone())), image, "{url}");
         }
+    }
+
+    #[test]
+    fn an_image_is_the_digest_that_was_pushed_whatever_the_tag_means_by_now() {
+        let digest = |change: &dyn Fn(&mut Value)| match event(change) {
+            GithubEvent::PackagePushed { push } => push.digest.map(|digest| digest.to_string()),
+            other => panic!("{other:?}"),
+        };
+        let (of_tag, of_version) = (
+            format!("sha256:{}", "1".repeat(64)),
+            format!("sha256:{}", "2".repeat(64)),
+        );
+        let version = |body: &mut Value| body.pointer_mut(VERSION).unwrap()["version"] = json!(of_version);
+        let tag = |body: &mut Value, digest: Value| {
+            body.pointer_mut(VERSION).unwrap()["container_metadata"]["tag"]["digest"] = digest;
+        };
+        assert_eq!(digest(&|_| ()), None, "`sha256:aaaa` is no digest");
+        let both = |body: &mut Value| {
+            version(body);
+            tag(body, json!(of_tag));
+        };
+        assert_eq!(digest(&both).as_ref(), Some(&of_tag));
+        let one = |body: &mut Value| {
+            version(body);
+            tag(body, json!(null));
+        };
+        assert_eq!(digest(&one).as_ref(), Some(&of_version));
     }
 
     #[test]

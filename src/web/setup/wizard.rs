@@ -28,6 +28,10 @@ const FORM: Duration = Duration::from_hours(1);
 /// How long GitHub may take to make the App of a code.
 const CONVERSION: Duration = Duration::from_secs(30);
 
+/// Letters of an App's name at GitHub at most.
+/// <https://docs.github.com/apps/creating-github-apps/registering-a-github-app/registering-a-github-app>
+const LONGEST_NAME: usize = 34;
+
 /// Letters of an account's name at GitHub at most.
 const LONGEST_LOGIN: usize = 39;
 
@@ -247,7 +251,9 @@ async fn send(
     let mut manifest = AppManifest::at(&wizard.public_url);
     if !organisation.is_empty() {
         // GitHub wants a name that nobody has, and lets it be changed on its own page.
-        manifest.name = format!("{}-{organisation}", manifest.name);
+        let name = format!("{}-{organisation}", manifest.name);
+        let name: String = name.chars().take(LONGEST_NAME).collect();
+        name.trim_end_matches('-').clone_into(&mut manifest.name);
     }
     let mut shown = page(&SendPage {
         action: wizard.action(organisation, &state),
@@ -281,26 +287,24 @@ async fn created(
             false,
         );
     };
-    let is_ours = {
+    let sent = {
         let mut door = wizard.door();
         let given = state.unwrap_or_default();
         let is_ours = door
             .sent
             .as_ref()
             .is_some_and(|sent| sent.at.elapsed() < FORM && session::same(&sent.state, &given));
-        if is_ours {
-            door.sent = None;
-        }
-        is_ours
+        // It is good once.
+        door.sent.take_if(|_| is_ours)
     };
-    if !is_ours {
+    let Some(sent) = sent else {
         return message(
             StatusCode::FORBIDDEN,
             "This answer belongs to no form of ours",
             "Its `state` is not the one that was sent to GitHub from here, or it was used, or an hour has passed. Somebody else may have made this address: nothing was done with it.",
             true,
         );
-    }
+    };
     let Some(code) = code.filter(|code| !code.is_empty()) else {
         return message(
             StatusCode::BAD_REQUEST,
@@ -317,12 +321,18 @@ async fn created(
             "It was used already, or is older than an hour. If an App was made at GitHub, delete it there (Settings → Developer settings → GitHub Apps): its keys were not kept here.",
             true,
         ),
-        Answer::Failed(why) => message(
-            StatusCode::BAD_GATEWAY,
-            "The App could not be taken over",
-            &why,
-            true,
-        ),
+        Answer::Failed(why) => {
+            // The code may still be good: whoever loads this address again brings it once more.
+            wizard.door().sent.get_or_insert(sent);
+            message(
+                StatusCode::BAD_GATEWAY,
+                "The App could not be taken over",
+                &format!(
+                    "{why}. GitHub's code is good for an hour: reload this page to try it once more. If you begin anew instead, delete the App at GitHub first (Settings → Developer settings → GitHub Apps)."
+                ),
+                true,
+            )
+        }
     }
 }
 
