@@ -22,16 +22,6 @@ pub(super) async fn app(patient: &Patient) -> Vec<Finding> {
             "start `hubcheck serve`: it leads through making one; or make one with what `hubcheck manifest` prints, and set [github] app_id, private_key_file and webhook_secret",
         )];
     }
-    if is_half_enterprise(config) {
-        return vec![Finding::wrong(
-            "GitHub's addresses",
-            format!(
-                "github.api_url is {}, and github.web_url is {}",
-                config.github.api_url, config.github.web_url
-            ),
-            "set both for the same GitHub: https://HOST/api/v3 and https://HOST",
-        )];
-    }
     let client = Trust::new(&config.net)
         .map_err(|error| error.to_string())
         .and_then(|trust| {
@@ -58,6 +48,7 @@ pub(super) async fn app(patient: &Patient) -> Vec<Finding> {
         clock(ahead),
         webhook(config, &github).await,
     ];
+    findings.extend(two_githubs(config));
     findings.extend(asked_for(&manifest, &app));
     match github.grants().await {
         Ok(grants) if grants.is_empty() => findings.push(Finding::wrong(
@@ -75,10 +66,17 @@ pub(super) async fn app(patient: &Patient) -> Vec<Finding> {
     findings
 }
 
-/// Does one address lead to github.com, and the other to another GitHub?
-fn is_half_enterprise(config: &Config) -> bool {
+/// One address may lead to github.com, and the other to another GitHub: then no source URL of an image is known again.
+fn two_githubs(config: &Config) -> Option<Finding> {
     let is_public = |url: &url::Url, host: &str| url.host_str() == Some(host);
-    is_public(&config.github.api_url, "api.github.com") != is_public(&config.github.web_url, "github.com")
+    let (api, web) = (&config.github.api_url, &config.github.web_url);
+    (is_public(api, "api.github.com") != is_public(web, "github.com")).then(|| {
+        let advice = "set both for the same GitHub, as https://HOST/api/v3 and https://HOST";
+        Finding::note(
+            "addresses",
+            format!("github.api_url is {api}, and github.web_url is {web}: {advice}"),
+        )
+    })
 }
 
 /// Why GitHub does not know the App: by its client id its key can be told from its number.

@@ -183,11 +183,12 @@ async fn the_demo_shows_three_verdicts_and_exits() {
 
 /// `serve`, once it says that it serves.
 pub(crate) async fn serving_child(folder: &Path) -> Child {
-    let mut child = hubcheck(folder)
-        .arg("serve")
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    ready(hubcheck(folder).arg("serve")).await
+}
+
+/// Starts `hubcheck serve`, and waits until it serves.
+pub(crate) async fn ready(serve: &mut Command) -> Child {
+    let mut child = serve.stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let started = async {
         let mut seen = String::new();

@@ -1,7 +1,9 @@
 //! Several digests of one image on one commit, under tags of their own: each has its run, and the commit is green
 //! only if all of them are.
 
-use crate::support::house::{ENDLESS, House, labelled};
+use hubcheck::demo::github::GitHub;
+
+use crate::support::house::{ENDLESS, House, PATIENCE, labelled};
 
 #[tokio::test]
 async fn a_digest_that_passes_after_another_failed_does_not_make_the_commit_green() {
@@ -70,5 +72,57 @@ async fn once_the_failing_digest_is_replaced_or_passes_again_the_commit_is_green
 
     house.push("v2", &labelled(&commit, "echo mended")).await;
     assert_eq!(house.shown(&commit, 3).await.conclusion(), ("success", "success"));
+    house.close().await;
+}
+
+#[tokio::test]
+async fn one_that_passed_and_waits_is_not_left_in_progress_when_its_own_tag_moves() {
+    let house = House::open().await;
+    let (commit, image) = house.build_image("two variants", ENDLESS);
+    house.push("v2", &image).await;
+    house.told(&commit, "Testing").await;
+    house.push("v2-alpine", &labelled(&commit, "echo quick")).await;
+    let waiting = house.told(&commit, "Passed, waiting for v2 (").await;
+    house.push("v2-alpine", &labelled(&commit, "echo again")).await;
+    house.told(&commit, "Passed, waiting for v2 (").await;
+    let overtaken = |github: &GitHub| {
+        let checks = github.check_runs(&house.repo, &commit);
+        let first = checks.into_iter().find(|check| check.id == waiting.id)?;
+        first
+            .title
+            .filter(|title| title.starts_with("Superseded, waiting for v2"))
+    };
+    house.github.wait_for(PATIENCE, overtaken).await.unwrap();
+
+    house.push("v2", &labelled(&commit, "echo fine")).await;
+    let all = house.shown(&commit, 4).await;
+    assert_eq!(all.conclusion(), ("success", "success"));
+    let checks = house.github.check_runs(&house.repo, &commit);
+    let first = checks.iter().find(|check| check.id == waiting.id).unwrap();
+    assert_eq!(first.conclusion.as_deref(), Some("success"));
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_digest_that_lost_its_tag_and_is_tested_again_makes_no_commit_red() {
+    let house = House::open().await;
+    let (commit, image) = house.build_image("mended since", "exit 3");
+    house.push("v1", &image).await;
+    let first = house.shown(&commit, 1).await;
+    assert_eq!(first.conclusion(), ("failure", "failure"));
+    house.push("v1", &labelled(&commit, "echo mended")).await;
+    assert_eq!(house.shown(&commit, 2).await.conclusion(), ("success", "success"));
+
+    let event = house.github.rerequest_check_run(first.check.id).unwrap();
+    house.deliver(event).await;
+    let again = house.shown(&commit, 3).await;
+    assert_eq!(again.conclusion(), ("success", "success"));
+    let title = again.check.title.clone().unwrap();
+    assert!(title.starts_with("v1 (sha256:"), "{title}");
+    assert!(
+        again.summary().contains("This digest itself: **Failed**"),
+        "{}",
+        again.summary()
+    );
     house.close().await;
 }

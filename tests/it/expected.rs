@@ -1,9 +1,12 @@
 //! Images that commits wait for: what shows before they come, and what when they do not.
 
+mod ends;
+
 use std::time::Duration;
 
 use hubcheck::demo::github::{CheckRun, GitHub, NewCommit};
 use hubcheck::model::CommitSha;
+use serde_json::json;
 
 use crate::support::house::{House, IMAGE, PATIENCE, labelled, plain};
 use crate::support::openapi::{answer_schema, assert_described};
@@ -185,13 +188,47 @@ async fn who_is_waited_for_says_the_file() {
         assert_eq!(shown.status.description.as_deref(), Some(why.as_str()));
     }
 
+    // A pull request that is opened once more is told of once.
+    let event = github.pull_event(&house.repo, number, "reopened").unwrap();
+    assert_eq!(github.deliver(event).await, 202);
+
     // Other branches wait for nothing, nor do tags, nor a branch that is gone.
     let aside = commit("on a branch");
     github.set_branch(&house.repo, "fix/typo", &aside);
     let event = github.push_event(&house.repo, "fix/typo").unwrap();
     assert_eq!(github.deliver(event).await, 202);
+    let pushed = |reference: &str, after: &str| {
+        let repository =
+            json!({ "id": github.repo_id(&house.repo), "full_name": house.repo, "default_branch": "main" });
+        let installation = json!({ "id": github.installation("acme") });
+        let body = json!({ "ref": reference, "after": after, "repository": repository, "installation": installation });
+        github.event("push", &body)
+    };
+    for (reference, after) in [
+        ("refs/tags/v1", aside.as_str()),
+        ("refs/heads/main", "0000000000000000000000000000000000000000"),
+    ] {
+        assert_eq!(github.deliver(pushed(reference, after)).await, 202, "{reference}");
+    }
     all_is_acted_on(&house).await;
     assert_eq!(writes_to(github, &aside), 0);
+    assert_eq!(github.check_runs(&house.repo, &forks).len(), 1);
+
+    // The queue's own branches are pushed like any other, and are the queue's.
+    let on_queue = commit("on a branch of the queue");
+    assert_eq!(
+        github
+            .deliver(pushed(
+                "refs/heads/gh-readonly-queue/main/pr-7-abc",
+                on_queue.as_str()
+            ))
+            .await,
+        202
+    );
+    assert_eq!(
+        house.shown(&on_queue, 1).await.conclusion(),
+        ("skipped", "success")
+    );
     house.close().await;
 }
 

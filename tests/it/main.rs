@@ -18,6 +18,7 @@ mod corpus;
 mod declared;
 mod digests;
 mod doctor;
+mod enterprise;
 mod events;
 mod expected;
 mod faults;

@@ -1,6 +1,7 @@
 //! The store: nothing that was taken is lost, nothing is done under a lost lease, and runs are found,
 //! joined and superseded as the contract says. Each story is told on both engines.
 
+mod app;
 mod budget;
 mod declarations;
 mod intake;

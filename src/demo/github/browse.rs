@@ -119,6 +119,7 @@ impl World {
                 .collect(),
             events: manifest.default_events.clone(),
             clock: self.app.clock.clone(),
+            enterprise: self.app.enterprise.clone(),
             is_limited: self.app.is_limited,
         };
         self.hook_url = Some(manifest.hook_attributes.url.clone());

@@ -237,7 +237,7 @@ impl World {
             "name": run.name,
             "head_sha": run.head_sha,
             "external_id": run.external_id.as_deref().unwrap_or_default(),
-            "url": format!("{}/check-runs/{}", self.base_url, run.id),
+            "url": format!("{}/check-runs/{}", self.api_url(), run.id),
             "html_url": format!("{}/check-runs/{}", self.base_url, run.id),
             "details_url": run.details_url.as_deref().unwrap_or(&self.base_url),
             "status": run.status,

@@ -132,7 +132,9 @@ impl World {
                 .unwrap_or_default();
             let next = format!(
                 "{}{}?per_page={per_page}&cursor=v1_{}{status}",
-                self.base_url, call.path, last.id
+                self.api_url(),
+                call.path,
+                last.id
             );
             reply.headers.push(("link", format!("<{next}>; rel=\"next\"")));
         }

@@ -20,6 +20,7 @@ mod page;
 mod records;
 mod refusal;
 mod routes;
+mod seen;
 mod server;
 mod statuses;
 #[cfg(test)]
@@ -29,7 +30,6 @@ mod world;
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::Value;
@@ -42,6 +42,7 @@ pub use hook::Attempt;
 pub use ledger::{Caller, Request};
 pub use limits::TooEarly;
 pub use records::{CheckRun, Commit, NewCommit, PullRequest, Status};
+pub use seen::NotSeen;
 pub use webhook::Webhook;
 pub use world::{Access, Permissions, SimulatedApp};
 
@@ -53,14 +54,6 @@ use world::World;
 
 /// The App's private key (PKCS#1 PEM). It opens nothing but a simulation.
 pub const DEMO_PRIVATE_KEY: &str = include_str!("demo-key.pem");
-
-/// What was waited for did not come in time.
-#[derive(Debug, thiserror::Error)]
-#[error("not seen within {within:?}; {} requests so far: {requests:#?}", requests.len())]
-pub struct NotSeen {
-    within: Duration,
-    requests: Vec<String>,
-}
 
 /// A running simulated GitHub. It stops when this is dropped.
 #[derive(Debug)]
@@ -307,81 +300,6 @@ impl GitHub {
         self.shared.world().tokens.clear();
     }
 
-    // What is to be seen.
-
-    /// The check runs of a commit, oldest first.
-    pub fn check_runs(&self, repo: &RepoName, sha: &CommitSha) -> Vec<CheckRun> {
-        let world = self.shared.world();
-        let runs = world.repo(repo).into_iter().flat_map(|repo| &repo.check_runs);
-        runs.filter(|run| run.head_sha == *sha).cloned().collect()
-    }
-
-    /// All statuses of a commit, newest first.
-    pub fn statuses(&self, repo: &RepoName, sha: &CommitSha) -> Vec<Status> {
-        let world = self.shared.world();
-        let id = world.repo(repo).map(|repo| repo.id);
-        id.map_or_else(Vec::new, |id| world.statuses_of(id, sha))
-    }
-
-    /// What a commit's statuses add up to: `success`, `failure` or `pending`.
-    pub fn combined_status(&self, repo: &RepoName, sha: &CommitSha) -> &'static str {
-        statuses::combined(&statuses::latest_of_each(self.statuses(repo, sha)))
-    }
-
-    /// Every request so far.
-    pub fn ledger(&self) -> Vec<Request> {
-        self.shared.world().ledger.clone()
-    }
-
-    /// The requests that changed what people see, so far.
-    pub fn writes(&self) -> Vec<Request> {
-        let mut requests = self.ledger();
-        requests.retain(|request| request.wrote);
-        requests
-    }
-
-    /// Counts so many questions of an installation, half an hour ago, as if another bot of the App had asked them.
-    pub fn use_up(&self, installation: InstallationId, questions: usize) {
-        self.shared.world().use_up(installation, questions);
-    }
-
-    /// How many requests were refused because they were too many.
-    pub fn broken_limits(&self) -> u32 {
-        self.shared.world().broken_limits
-    }
-
-    /// Requests of installations that had been asked for a pause which was not over.
-    pub fn asked_too_early(&self) -> Vec<TooEarly> {
-        self.shared.world().too_early.clone()
-    }
-
-    /// Waits until `seen` finds what it looks for; it is asked again after every request.
-    pub async fn wait_for<T>(
-        &self,
-        within: Duration,
-        seen: impl Fn(&Self) -> Option<T>,
-    ) -> Result<T, NotSeen> {
-        let mut changes = self.shared.watch();
-        let search = async {
-            loop {
-                if let Some(found) = seen(self) {
-                    return found;
-                }
-                if changes.changed().await.is_err() {
-                    return std::future::pending().await;
-                }
-            }
-        };
-        tokio::time::timeout(within, search).await.map_err(|_| NotSeen {
-            within,
-            requests: self
-                .ledger()
-                .iter()
-                .map(|request| format!("{} {} -> {:?}", request.method, request.path, request.status))
-                .collect(),
-        })
-    }
-
     // What goes wrong.
 
     /// Lets something go wrong; faults that were told earlier come first.
@@ -392,6 +310,11 @@ impl GitHub {
     /// Answers 503 to everything until told otherwise.
     pub fn outage(&self, on: bool) {
         self.shared.world().outage = on;
+    }
+
+    /// Counts so many questions of an installation, half an hour ago, as if another bot of the App had asked them.
+    pub fn use_up(&self, installation: InstallationId, questions: usize) {
+        self.shared.world().use_up(installation, questions);
     }
 
     // What it says by itself.

@@ -70,7 +70,27 @@ impl Call<'_> {
     }
 }
 
+/// Where the API of an Enterprise Server is.
+/// <https://docs.github.com/enterprise-server/rest/using-the-rest-api/getting-started-with-the-rest-api>
+const ENTERPRISE: &str = "/api/v3";
+
 impl World {
+    /// Where the API is. No slash at the end.
+    pub(super) fn api_url(&self) -> String {
+        match &self.app.enterprise {
+            Some(address) => format!("{address}{ENTERPRISE}"),
+            None => self.base_url.clone(),
+        }
+    }
+
+    /// A path as the API has it; `None`: it does not lead into the API.
+    pub(super) fn api_path<'a>(&self, path: &'a str) -> Option<&'a str> {
+        match self.app.enterprise {
+            Some(_) => path.strip_prefix(ENTERPRISE),
+            None => Some(path),
+        }
+    }
+
     /// Does what a request asks for.
     pub(super) fn handle(&mut self, call: &Call<'_>) -> Result<Reply, Refusal> {
         if call
@@ -238,7 +258,7 @@ impl World {
 
     /// A renamed repository: GitHub says 301, and 307 to what creates.
     fn moved(&self, call: &Call<'_>, repo: RepoId, rest: &[&str]) -> Refusal {
-        let mut location = format!("{}/repositories/{}", self.base_url, repo.0);
+        let mut location = format!("{}/repositories/{}", self.api_url(), repo.0);
         for segment in rest {
             location.push('/');
             location.push_str(segment);
@@ -280,7 +300,7 @@ impl World {
         if page.saturating_mul(per_page) < total {
             let next = format!(
                 "{}{}?page={}&per_page={per_page}",
-                self.base_url,
+                self.api_url(),
                 call.path,
                 page + 1
             );

@@ -110,6 +110,11 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
     if let Some(page) = browse::show(&shared, &call) {
         return Ok(page);
     }
+    let Some(path) = shared.world().api_path(parts.uri.path()) else {
+        let nowhere = Reply::from(Refusal::not_found());
+        return Ok(response(&shared, &nowhere, &parts.method, Caller::Nobody));
+    };
+    let call = Call { path, ..call };
     let target = parts
         .uri
         .path_and_query()

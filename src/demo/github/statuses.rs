@@ -134,7 +134,7 @@ impl World {
         let time = whole_seconds(status.created_at);
         json!({
             "id": status.id,
-            "url": format!("{}/statuses/{}", self.base_url, status.sha),
+            "url": format!("{}/statuses/{}", self.api_url(), status.sha),
             "state": status.state,
             "description": status.description,
             "target_url": status.target_url,

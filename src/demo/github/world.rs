@@ -1,7 +1,7 @@
 //! What the simulated GitHub knows: the App, its installations and tokens, and the repositories. The
 //! domain itself; how it reads as JSON stands in the modules beside.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 use rand::Rng;
@@ -37,6 +37,9 @@ pub struct SimulatedApp {
     pub events: Vec<String>,
     /// The time that tokens are checked against, and that limits are counted by.
     pub clock: Clock,
+    /// The address of the Enterprise Server that this stands for: its API is below `/api/v3` there. `None`: it stands
+    /// for github.com, whose API has a host of its own.
+    pub enterprise: Option<String>,
     /// Are its installations held to GitHub's limits? An Enterprise Server sets none unless its owner does.
     pub is_limited: bool,
 }
@@ -60,6 +63,7 @@ impl Default for SimulatedApp {
                 .collect(),
             events: asked.default_events,
             clock: Clock::default(),
+            enterprise: None,
             is_limited: false,
         }
     }
@@ -106,6 +110,8 @@ pub(super) struct World {
     /// What installations were asked for last.
     pub(super) pauses: HashMap<InstallationId, Pause>,
     pub(super) too_early: Vec<TooEarly>,
+    /// Commits whose check runs or statuses somebody looked at.
+    pub(super) looked_at: HashSet<CommitSha>,
     /// Where the App's webhooks go.
     pub(super) hook_url: Option<String>,
     /// Where whoever installed the App is led.
@@ -121,6 +127,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(app: SimulatedApp, base_url: String) -> Self {
+        let base_url = app.enterprise.clone().unwrap_or(base_url);
         Self {
             app,
             base_url,
@@ -134,6 +141,7 @@ impl World {
             broken_limits: 0,
             pauses: HashMap::new(),
             too_early: Vec::new(),
+            looked_at: HashSet::new(),
             hook_url: None,
             setup_url: None,
             codes: Vec::new(),

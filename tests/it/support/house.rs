@@ -344,9 +344,11 @@ impl House {
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
-    /// Ends it all, and removes what was pulled.
+    /// Ends it all, and removes what was pulled. The story must have looked at every commit that was written to.
     pub(crate) async fn close(self) {
         self.service.stop_without_trace().await;
+        let unexpected = self.github.unexpected_writes();
+        assert!(unexpected.is_empty(), "{unexpected:#?}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod browser;
 pub(crate) mod chaos;
+pub(crate) mod corporate;
 pub(crate) mod desk;
 pub(crate) mod dockerd;
 pub(crate) mod engine;

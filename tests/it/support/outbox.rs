@@ -42,6 +42,17 @@ pub(crate) struct Paper {
     pub(crate) commit: CommitSha,
 }
 
+impl Drop for Outbox {
+    /// The story must have looked at every commit that was written to.
+    fn drop(&mut self) {
+        let unexpected = self.github.unexpected_writes();
+        assert!(
+            std::thread::panicking() || unexpected.is_empty(),
+            "{unexpected:#?}"
+        );
+    }
+}
+
 impl Outbox {
     /// A bot that is not started yet.
     pub(crate) async fn new() -> Self {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::Verdict;
+use crate::report::outcome_in_words;
 
 /// How GitHub shows a digest with this verdict, beside another one.
 fn shown(own: &Verdict, other: Option<&Verdict>) -> (CheckState, StatusState) {
@@ -129,4 +130,50 @@ fn what_another_digest_took_the_place_of_is_told_for_itself() {
         Progress::Completed(Conclusion::Cancelled)
     );
     assert_eq!(status_state(&story), None);
+}
+
+/// How GitHub shows a digest with this verdict that lost its tags to another one, and was tested after that.
+fn overtaken(own: &Verdict, other: Option<&Verdict>) -> CheckState {
+    let scene = Scene::new();
+    let digest = Digest::of(b"the other one");
+    let siblings = [Sibling {
+        page_url: PAGE,
+        digest: &digest,
+        tags: &[],
+        verdict: other,
+    }];
+    let standing = Standing::Judged {
+        verdict: own,
+        completed_at_ms: 2_000,
+        successor_url: Some(PAGE),
+    };
+    check_state(&Story {
+        siblings: &siblings,
+        ..scene.story(standing)
+    })
+}
+
+#[test]
+fn what_lost_its_tags_counts_for_nothing_whatever_its_tests_say() {
+    use Outcome::{Failed, Passed};
+    for own in [Passed, Failed] {
+        for (other, conclusion) in [(Passed, Conclusion::Success), (Failed, Conclusion::Failure)] {
+            let check = overtaken(&verdict(own), Some(&verdict(other)));
+            assert_eq!(
+                check.progress,
+                Progress::Completed(conclusion),
+                "{own:?} {other:?}"
+            );
+            assert!(check.title.starts_with("sha256:"), "{}", check.title);
+            let itself = format!("This digest itself: **{}**", outcome_in_words(own));
+            assert!(check.summary.contains(&itself), "{}", check.summary);
+        }
+        let check = overtaken(&verdict(own), None);
+        assert_eq!(check.progress, Progress::InProgress, "{own:?}");
+        assert!(
+            check.title.starts_with("Superseded, waiting for sha256:"),
+            "{}",
+            check.title
+        );
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hubcheck::demo::github::GitHub;
 use serde_json::json;
 
 use crate::support::outbox::Outbox;
@@ -108,6 +109,7 @@ async fn what_has_not_ended_and_has_no_job_is_taken_up_again() {
     }
     outbox.open().await;
     outbox.troubled(&stranded).await;
+    outbox.seen(|_| outbox.check(&stranded)).await;
     outbox.shown(&other).await;
     let jobs: Vec<(String,)> = sqlx::query_as("SELECT kind FROM jobs ORDER BY kind")
         .fetch_all(outbox.database().await)
@@ -116,6 +118,37 @@ async fn what_has_not_ended_and_has_no_job_is_taken_up_again() {
     for kind in ["expect", "report", "resolve", "test"] {
         assert!(jobs.iter().any(|(job,)| job == kind), "{kind}: {jobs:?}");
     }
+    outbox.shut().await;
+}
+
+#[tokio::test]
+async fn a_wait_whose_job_is_given_up_ends_all_the_same() {
+    let mut outbox = Outbox::new().await;
+    let paper = outbox.waiting().await;
+    let wait = uuid::Uuid::now_v7().to_string();
+    for sql in [
+        format!(
+            "INSERT INTO expected (id, repo_id, commit_sha, image, context, arrival, since, until)
+             SELECT '{wait}', repo_id, commit_sha, image, 'hubcheck/acme/other', '{{\"kind\":\"branch\",\"name\":\"main\"}}', 0, 0 FROM runs
+             WHERE id = '{}'",
+            paper.run
+        ),
+        format!("INSERT INTO checks (run_id, installation_id, wanted) SELECT '{wait}', installation_id, 1 FROM repos"),
+        format!(
+            "INSERT INTO jobs (id, kind, subject, run_at, tries) VALUES ('{wait}', 'expect', '{wait}', 0, 10)"
+        ),
+    ] {
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .execute(outbox.database().await)
+            .await
+            .unwrap();
+    }
+    outbox.open().await;
+    let ended = |github: &GitHub| {
+        let checks = github.check_runs(&outbox.repo, &paper.commit);
+        checks.into_iter().find_map(|check| check.conclusion)
+    };
+    assert_eq!(outbox.seen(ended).await, "timed_out");
     outbox.shut().await;
 }
 

@@ -204,9 +204,33 @@ async fn a_repository_that_is_archived_is_parked_and_shown_once_it_is_taken_up_a
     outbox.done().await;
     assert_eq!(outbox.github.writes().len(), 0);
 
+    // What the event says is looked up, and GitHub may fail just then.
+    let fails = Trouble::ErrorBefore(StatusCode::BAD_GATEWAY);
+    outbox
+        .github
+        .fail(Fault::on(Method::GET, "/repos/acme/app", fails).times(2));
     let again = outbox.github.archive(&outbox.repo, false).unwrap();
     outbox.deliver(again).await;
     outbox.shown(&paper).await;
+    outbox.shut().await;
+}
+
+#[tokio::test]
+async fn what_was_given_up_while_a_run_was_under_way_is_tried_anew_with_its_verdict() {
+    let mut outbox = Outbox::new().await;
+    let paper = outbox.waiting().await;
+    for path in ["/check-runs", "/statuses"] {
+        let refused = refusal(403, "Resource not accessible by integration");
+        outbox.github.fail(Fault::on(Method::POST, path, refused));
+    }
+    outbox.open().await;
+    outbox.noted(&paper, "check run: POST").await;
+    outbox.noted(&paper, "status: POST").await;
+    outbox.troubled(&paper).await;
+    outbox.pass(Duration::from_hours(2));
+    let (check, status) = outbox.shown(&paper).await;
+    assert_eq!(check.conclusion.as_deref(), Some("timed_out"));
+    assert_eq!(status.state, "error");
     outbox.shut().await;
 }
 
