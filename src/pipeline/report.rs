@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use self::send::Unsent;
 use super::Pipeline;
 use super::worker::JobError;
 use crate::clock::{UnixMillis, millis};
@@ -27,7 +28,9 @@ enum Sent {
     Shown,
     /// It waits, or a row says why it never will be shown; others go on.
     Aside,
-    /// Nothing can be written for so long.
+    /// Nothing can be written for so long: GitHub said so itself.
+    Closed(Duration, String),
+    /// Nothing can be written now. It is tried again after so long, and ever later if that comes to nothing.
     Halt(Duration, String),
     /// There is no budget for it before then.
     Held(UnixMillis),
@@ -94,6 +97,7 @@ impl Pipeline {
                 match self.write(lease, (installation, &due), halts).await? {
                     Sent::Shown => halts = 0,
                     Sent::Aside => {}
+                    Sent::Closed(wait, why) => return self.report_closed(lease, wait, &why).await,
                     Sent::Halt(wait, why) => return self.report_later(lease, wait, &why).await,
                     Sent::Held(until) if due.is_end() => {
                         return Ok(self.store().postpone(lease, until).await?);
@@ -136,6 +140,12 @@ impl Pipeline {
         Ok(self.store().spend(installation, spending).await?)
     }
 
+    async fn report_closed(&self, lease: &Lease, wait: Duration, why: &str) -> Result<(), JobError> {
+        tracing::warn!(installation = %lease.subject, ?wait, why, "GitHub asks for a pause");
+        let at = self.store().clock().now() + millis(wait);
+        Ok(self.store().hold_off(lease, at, why).await?)
+    }
+
     async fn report_later(&self, lease: &Lease, wait: Duration, why: &str) -> Result<(), JobError> {
         tracing::warn!(installation = %lease.subject, ?wait, why, "writing to GitHub waits");
         let at = self.store().clock().now() + millis(wait);
@@ -171,7 +181,8 @@ impl Pipeline {
                 }
                 Ok(Sent::Shown)
             }
-            Err(error) => self.refused(lease, due, &told, (&error, halts)).await,
+            Err(Unsent::Refused(error)) => self.refused(lease, due, &told, (&error, halts)).await,
+            Err(Unsent::NotOurs) => Ok(Sent::Aside),
         }
     }
 

@@ -128,6 +128,10 @@ const FAR_AHEAD: Duration = Duration::from_hours(24);
 const HOLD: &str = "
     UPDATE jobs SET owner = owner WHERE id = $1 AND attempts = $2 AND done_at IS NULL AND owner IS NOT NULL";
 
+/// The same, and the job got somewhere: whatever ends the process after this, it is not what this job was at before.
+const ADVANCE: &str = "
+    UPDATE jobs SET tries = 1 WHERE id = $1 AND attempts = $2 AND done_at IS NULL AND owner IS NOT NULL";
+
 const COMPLETE: &str = "
     UPDATE jobs SET owner = NULL, tries = 0, retries = 0, error = NULL, again = FALSE,
         done_at = CASE WHEN again THEN NULL ELSE $3 END,
@@ -162,6 +166,16 @@ impl Store {
     pub(super) async fn begin_held(&self, held: &Lease) -> Result<Tx, StoreError> {
         let mut tx = self.db.begin().await?;
         held_still(tx.execute(HOLD, args![held.id.as_str(), held.attempts]).await?)?;
+        Ok(tx)
+    }
+
+    /// [`Store::begin_held`] for one of the many steps of a job: its tries begin anew with each.
+    pub(super) async fn begin_step(&self, held: &Lease) -> Result<Tx, StoreError> {
+        let mut tx = self.db.begin().await?;
+        held_still(
+            tx.execute(ADVANCE, args![held.id.as_str(), held.attempts])
+                .await?,
+        )?;
         Ok(tx)
     }
 
@@ -258,6 +272,23 @@ impl Store {
             )
             .await?;
         held_still(rows)
+    }
+
+    /// [`Store::retry`] of a job that was told when to come back: that is no failure of its own, and makes no later
+    /// pause longer.
+    pub async fn hold_off(&self, held: &Lease, at: UnixMillis, why: &str) -> Result<(), StoreError> {
+        let rows = self
+            .db
+            .execute(
+                "UPDATE jobs SET owner = NULL, tries = 0, retries = CASE WHEN retries = 0 THEN 1 ELSE retries END,
+                    run_at = $3, error = $4
+                 WHERE id = $1 AND attempts = $2 AND done_at IS NULL AND owner IS NOT NULL",
+                args![held.id.as_str(), held.attempts, at, why],
+            )
+            .await?;
+        held_still(rows)?;
+        self.ring([held.kind]);
+        Ok(())
     }
 
     /// Gives the job back after a failure nobody foresaw: the try counts.

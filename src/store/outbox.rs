@@ -116,12 +116,32 @@ impl Store {
             .await
     }
 
-    /// A create is about to be sent: whoever finds this later must look before creating another.
-    pub async fn check_begun(&self, held: &Lease, check: &DueCheck) -> Result<(), StoreError> {
+    /// A create is about to be sent: whoever finds this later must look before creating another. `false`: it is not to
+    /// be sent, as the check is another installation's by now, or somebody else is at it.
+    pub async fn check_begun(&self, held: &Lease, check: &DueCheck) -> Result<bool, StoreError> {
+        let mut tx = self.begin_held(held).await?;
+        let begun = tx
+            .execute(
+                "UPDATE checks SET begun_at = $2 WHERE run_id = $1 AND CAST(installation_id AS TEXT) = $3
+                    AND github_id IS NULL AND (begun_at IS NULL OR $4)",
+                args![
+                    check.run.to_string(),
+                    self.clock.now(),
+                    held.subject.as_str(),
+                    check.begun
+                ],
+            )
+            .await?;
+        tx.commit().await?;
+        Ok(begun > 0)
+    }
+
+    /// The create that was begun was refused: nobody needs to look for it.
+    pub async fn check_undone(&self, held: &Lease, check: &DueCheck) -> Result<(), StoreError> {
         let mut tx = self.begin_held(held).await?;
         tx.execute(
-            "UPDATE checks SET begun_at = $2 WHERE run_id = $1",
-            args![check.run.to_string(), self.clock.now()],
+            "UPDATE checks SET begun_at = NULL WHERE run_id = $1 AND github_id IS NULL",
+            args![check.run.to_string()],
         )
         .await?;
         tx.commit().await
@@ -134,7 +154,7 @@ impl Store {
         check: &DueCheck,
         shown: &ShownCheck,
     ) -> Result<(), StoreError> {
-        let mut tx = self.begin_held(held).await?;
+        let mut tx = self.begin_step(held).await?;
         tx.execute(
             "UPDATE checks SET sent = $2, github_id = $3, shown = $4, completed = $5, failures = 0
              WHERE run_id = $1",
@@ -195,16 +215,38 @@ impl Store {
         tx.commit().await
     }
 
-    /// A status is about to be sent.
-    pub async fn status_begun(&self, held: &Lease, status: &DueStatus) -> Result<(), StoreError> {
+    /// A status is about to be sent. `false`: it is not to be, as it is another installation's by now, or somebody else
+    /// is at it.
+    pub async fn status_begun(&self, held: &Lease, status: &DueStatus) -> Result<bool, StoreError> {
+        let mut tx = self.begin_held(held).await?;
+        let begun = tx
+            .execute(
+                "UPDATE statuses SET begun_at = $4 WHERE repo_id = $1 AND commit_sha = $2 AND context = $3
+                    AND CAST(installation_id AS TEXT) = $5 AND sent < $6 AND (begun_at IS NULL OR $7)",
+                args![
+                    status.repo_id,
+                    status.commit_sha.as_str(),
+                    status.context.as_str(),
+                    self.clock.now(),
+                    held.subject.as_str(),
+                    status.wanted,
+                    status.begun
+                ],
+            )
+            .await?;
+        tx.commit().await?;
+        Ok(begun > 0)
+    }
+
+    /// The status that was begun was refused: nobody needs to look for it.
+    pub async fn status_undone(&self, held: &Lease, status: &DueStatus) -> Result<(), StoreError> {
         let mut tx = self.begin_held(held).await?;
         tx.execute(
-            "UPDATE statuses SET begun_at = $4 WHERE repo_id = $1 AND commit_sha = $2 AND context = $3",
+            "UPDATE statuses SET begun_at = NULL WHERE repo_id = $1 AND commit_sha = $2 AND context = $3",
             args![
                 status.repo_id,
                 status.commit_sha.as_str(),
-                status.context.as_str(),
-                self.clock.now()
+                status.context.as_str()
             ],
         )
         .await?;
@@ -213,7 +255,7 @@ impl Store {
 
     /// GitHub shows the version that was wanted.
     pub async fn status_sent(&self, held: &Lease, status: &DueStatus, shown: &str) -> Result<(), StoreError> {
-        let mut tx = self.begin_held(held).await?;
+        let mut tx = self.begin_step(held).await?;
         tx.execute(
             "UPDATE statuses SET sent = $4, shown = $5, begun_at = NULL, failures = 0
              WHERE repo_id = $1 AND commit_sha = $2 AND context = $3",

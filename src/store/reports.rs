@@ -13,6 +13,9 @@ use super::{Store, StoreError};
 use crate::clock::millis;
 use crate::model::{Channels, InstallationId, RepoId, RunId};
 
+/// How long a request to GitHub may be under way: after that it has happened, or never will.
+const UNDER_WAY: Duration = Duration::from_secs(15);
+
 /// How long a writer that got nowhere again and again is left alone.
 const GIVEN_UP: Duration = Duration::from_hours(1);
 
@@ -149,6 +152,8 @@ impl Store {
     /// The App is installed in a repository, maybe anew under another number: what waits for the repository is
     /// that installation's from now on.
     pub async fn installed(&self, repo: RepoId, installation: InstallationId) -> Result<(), StoreError> {
+        // What the other installation's writer had begun may still be under way.
+        let settled = self.clock.now() + millis(UNDER_WAY);
         let mut tx = self.db.begin().await?;
         tx.execute(
             "UPDATE repos SET installation_id = $2 WHERE id = $1",
@@ -157,17 +162,20 @@ impl Store {
         .await?;
         let checks = tx
             .execute(
-                "UPDATE checks SET installation_id = $2, parked = NULL, failures = 0, not_before = 0
+                "UPDATE checks SET installation_id = $2, parked = NULL, failures = 0,
+                    not_before = CASE WHEN installation_id <> $2 AND begun_at IS NOT NULL AND github_id IS NULL
+                        THEN $3 ELSE 0 END
                  WHERE sent < wanted AND run_id IN (
                     SELECT id FROM runs WHERE repo_id = $1 UNION ALL SELECT id FROM expected WHERE repo_id = $1)",
-                args![repo.0, installation.0],
+                args![repo.0, installation.0, settled],
             )
             .await?;
         let statuses = tx
             .execute(
-                "UPDATE statuses SET installation_id = $2, parked = NULL, failures = 0, not_before = 0
+                "UPDATE statuses SET installation_id = $2, parked = NULL, failures = 0,
+                    not_before = CASE WHEN installation_id <> $2 AND begun_at IS NOT NULL THEN $3 ELSE 0 END
                  WHERE sent < wanted AND repo_id = $1",
-                args![repo.0, installation.0],
+                args![repo.0, installation.0, settled],
             )
             .await?;
         if checks + statuses > 0 {

@@ -3,6 +3,7 @@
 
 mod points;
 mod replicas;
+mod weather;
 
 use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;

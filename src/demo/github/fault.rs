@@ -75,6 +75,11 @@ impl Fault {
         }
     }
 
+    /// How many requests it still awaits.
+    pub(super) fn remaining(&self) -> u32 {
+        self.remaining
+    }
+
     fn meets(&self, method: &Method, path: &str) -> bool {
         self.remaining > 0
             && self.method.as_ref().is_none_or(|own| own == method)

@@ -307,6 +307,12 @@ impl GitHub {
         self.shared.world().faults.push(fault);
     }
 
+    /// Nothing goes wrong any more, but for an outage. How often something still would have.
+    pub fn calm(&self) -> u32 {
+        let faults = std::mem::take(&mut self.shared.world().faults);
+        faults.iter().map(Fault::remaining).sum()
+    }
+
     /// Answers 503 to everything until told otherwise.
     pub fn outage(&self, on: bool) {
         self.shared.world().outage = on;

@@ -35,7 +35,7 @@ impl Pipeline {
                 retry_after,
                 is_stated: true,
                 ..
-            } => return Ok(Sent::Halt(*retry_after, why)),
+            } => return Ok(Sent::Closed(*retry_after, why)),
             GithubError::Unauthorized(_) => return Ok(Sent::Halt(pause(halts), why)),
             GithubError::OutcomeUnknown(_) | GithubError::Unavailable(_) if self.is_github_away().await => {
                 return Ok(Sent::Halt(pause(halts), why));

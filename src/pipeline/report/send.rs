@@ -17,7 +17,21 @@ use crate::store::{DueCheck, DueStatus, Lease, ShownCheck};
 /// GitHub's bound of a request.
 const ANNOTATIONS_AT_A_TIME: usize = 50;
 
-type Answered<T> = Result<Result<T, GithubError>, JobError>;
+/// Why a write was not made, or not as far as we know.
+pub(super) enum Unsent {
+    /// GitHub did not take it.
+    Refused(GithubError),
+    /// It is another writer's by now: the repository went to another installation meanwhile.
+    NotOurs,
+}
+
+impl From<GithubError> for Unsent {
+    fn from(error: GithubError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+type Answered<T> = Result<Result<T, Unsent>, JobError>;
 
 impl Pipeline {
     pub(super) async fn send_check(&self, lease: &Lease, due: &DueCheck, told: &Told) -> Answered<()> {
@@ -28,28 +42,28 @@ impl Pipeline {
             Some(id) if due.shown.as_ref() == Some(&shown) => Ok(id),
             _ => self.put_check(lease, due, told, &wanted).await?,
         };
-        if let Err(GithubError::Unprocessable {
+        if let Err(Unsent::Refused(GithubError::Unprocessable {
             refused: Refused::TooLong | Refused::Other,
             ..
-        }) = &outcome
+        })) = &outcome
         {
             tracing::warn!(run.id = %due.run, "GitHub refused a check run, sending it in short");
             outcome = self.put_check(lease, due, told, &shortened(&wanted)).await?;
         }
         // A verdict of ours stands there already: an earlier answer was lost.
-        let stands = |error: &GithubError| {
+        let stands = |unsent: &Unsent| {
             matches!(
-                error,
-                GithubError::Unprocessable {
+                unsent,
+                Unsent::Refused(GithubError::Unprocessable {
                     refused: Refused::Completed,
                     ..
-                }
+                })
             )
         };
         let id = match (outcome, known) {
             (Ok(id), _) => id,
-            (Err(error), Some(id)) if stands(&error) => id,
-            (Err(error), _) => return Ok(Err(error)),
+            (Err(unsent), Some(id)) if stands(&unsent) => id,
+            (Err(unsent), _) => return Ok(Err(unsent)),
         };
         let shown = ShownCheck {
             github_id: id.0,
@@ -83,18 +97,25 @@ impl Pipeline {
                     known = Some(found.id);
                 }
                 Ok(None) => {}
-                Err(error) => return Ok(Err(error)),
+                Err(error) => return Ok(Err(error.into())),
             }
         }
-        if known.is_none() {
-            self.store().check_begun(lease, due).await?;
+        if known.is_none() && !self.store().check_begun(lease, due).await? {
+            return Ok(Err(Unsent::NotOurs));
         }
         self.parts.metrics.github_write();
-        Ok(match known {
+        let put = match known {
             _ if !wanted.annotations.is_empty() => self.put_annotated(told, known, wanted).await,
             Some(id) => github.update_check(repo, id, wanted).await.map(|()| id),
-            None => github.create_check(repo, wanted).await,
-        })
+            None => {
+                let created = github.create_check(repo, wanted).await;
+                if !due.begun && is_refused(&created) {
+                    self.store().check_undone(lease, due).await?;
+                }
+                created
+            }
+        };
+        Ok(put.map_err(Unsent::from))
     }
 
     /// Writes a check run with annotations, as many at a time as GitHub takes; the verdict comes with the last ones.
@@ -166,19 +187,32 @@ impl Pipeline {
             match there {
                 Ok(Some(there)) if there == wanted => {}
                 Ok(_) => {
-                    self.store().status_begun(lease, due).await?;
+                    if !self.store().status_begun(lease, due).await? {
+                        return Ok(Err(Unsent::NotOurs));
+                    }
                     self.parts.metrics.github_write();
                     let written = github.create_status(repo, commit, &wanted).await;
-                    if written.is_err() {
-                        return Ok(written);
+                    if !due.begun && is_refused(&written) {
+                        self.store().status_undone(lease, due).await?;
+                    }
+                    if let Err(error) = written {
+                        return Ok(Err(error.into()));
                     }
                 }
-                Err(error) => return Ok(Err(error)),
+                Err(error) => return Ok(Err(error.into())),
             }
         }
         self.store().status_sent(lease, due, &shown).await?;
         Ok(Ok(()))
     }
+}
+
+/// Is it known that a write was not done?
+fn is_refused<T>(written: &Result<T, GithubError>) -> bool {
+    !matches!(
+        written,
+        Ok(_) | Err(GithubError::OutcomeUnknown(_) | GithubError::Unavailable(_))
+    )
 }
 
 /// Tells one state from another. What is read for a version may be newer than it: then the next version is

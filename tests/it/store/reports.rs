@@ -9,6 +9,7 @@ use crate::support::store::{LEASE, Shelf, on_both_engines};
 on_both_engines! {
     only_what_changed_is_due_at_github_and_verdicts_come_first,
     what_github_refused_is_the_new_installations_when_the_app_comes_back,
+    what_goes_to_another_installation_amid_a_write_is_not_written_twice,
 }
 
 async fn checks(shelf: &Shelf, installation: InstallationId) -> Vec<DueCheck> {
@@ -62,7 +63,11 @@ async fn only_what_changed_is_due_at_github_and_verdicts_come_first(shelf: Shelf
         "the newest run owns it"
     );
 
-    shelf.store.check_begun(&report, &due[0]).await.unwrap();
+    assert!(shelf.store.check_begun(&report, &due[0]).await.unwrap());
+    assert!(
+        !shelf.store.check_begun(&report, &due[0]).await.unwrap(),
+        "who does not know that it was begun creates no second one"
+    );
     assert!(checks(&shelf, installation).await[0].begun);
     shelf.store.check_sent(&report, &due[0], &shown(9)).await.unwrap();
     shelf
@@ -95,4 +100,30 @@ async fn what_github_refused_is_the_new_installations_when_the_app_comes_back(sh
     assert_eq!(again.subject, "43");
     assert_eq!(checks(&shelf, InstallationId(43)).await.len(), 1);
     assert_eq!(statuses(&shelf, InstallationId(43)).await.len(), 1);
+}
+
+async fn what_goes_to_another_installation_amid_a_write_is_not_written_twice(shelf: Shelf) {
+    let (old, new) = (InstallationId(42), InstallationId(43));
+    let (begun, untouched) = (shelf.made("v1", '1', 1).await, shelf.made("v2", '2', 2).await);
+    let writing = shelf.claim(JobKind::Report).await;
+    let due = checks(&shelf, old).await;
+    let of = |run| due.iter().find(|check| check.run == run).unwrap();
+    assert!(shelf.store.check_begun(&writing, of(begun)).await.unwrap());
+    shelf.store.installed(RepoId(7), new).await.unwrap();
+
+    // The former writer has read what it was to write, and writes no more of it.
+    assert!(!shelf.store.check_begun(&writing, of(untouched)).await.unwrap());
+    // The new one waits until what was under way has happened, or never will.
+    let left: Vec<_> = checks(&shelf, new)
+        .await
+        .into_iter()
+        .map(|check| check.run)
+        .collect();
+    assert_eq!(left, [untouched]);
+    shelf.clock.advance(LEASE);
+    let all = checks(&shelf, new).await;
+    assert!(
+        all.iter().any(|check| check.run == begun && check.begun),
+        "{all:?}"
+    );
 }

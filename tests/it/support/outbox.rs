@@ -6,10 +6,11 @@ use std::time::Duration;
 use http::Method;
 use hubcheck::clock::Clock;
 use hubcheck::config::Config;
-use hubcheck::demo::github::{CheckRun, GitHub, Request, SimulatedApp, Status, Webhook};
+use hubcheck::demo::github::{CheckRun, DEMO_PRIVATE_KEY, GitHub, Request, SimulatedApp, Status, Webhook};
 use hubcheck::model::{CommitSha, Digest, Outcome, Repo, RepoId, RepoName, RunId, Verdict, Visibility};
 use hubcheck::service::{Environment, Service};
 use hubcheck::store::{Admission, Intake, JobKind, Store, Taken};
+use secrecy::ExposeSecret;
 use sqlx::SqlitePool;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -145,22 +146,44 @@ impl Outbox {
         self.lay(None).await
     }
 
+    /// So many of those that have passed.
+    pub(crate) async fn judged_crowd(&self, count: usize) -> Vec<Paper> {
+        let passed = Verdict::without_steps(Outcome::Passed, "It works");
+        self.crowd(count, Some(&passed)).await
+    }
+
     /// So many of those that wait.
     pub(crate) async fn waiting_crowd(&self, count: usize) -> Vec<Paper> {
+        self.crowd(count, None).await
+    }
+
+    async fn lay(&self, settled: Option<Verdict>) -> Paper {
+        self.crowd(1, settled.as_ref()).await.remove(0)
+    }
+
+    async fn crowd(&self, count: usize, settled: Option<&Verdict>) -> Vec<Paper> {
         let store = Store::open(&self.config.store, self.clock.clone()).await.unwrap();
         let mut papers = Vec::new();
         for _ in 0..count {
-            papers.push(self.lay_in(&store, None).await);
+            papers.push(self.lay_in(&store, settled.cloned()).await);
         }
         store.close().await;
         papers
     }
 
-    async fn lay(&self, settled: Option<Verdict>) -> Paper {
-        let store = Store::open(&self.config.store, self.clock.clone()).await.unwrap();
-        let paper = self.lay_in(&store, settled).await;
-        store.close().await;
-        paper
+    /// The same bot as a file has it, for a program that listens at `address`. The Engine is given up soon.
+    pub(crate) fn as_file(&self, address: &str) -> String {
+        let github = &self.config.github;
+        format!(
+            "listen = \"{address}\"\npublic_url = \"http://{address}\"\nadmin_listen = \"off\"\nstore = \"{}\"\n\
+             shutdown_grace = \"1s\"\n[github]\napp_id = {}\nprivate_key = '''{DEMO_PRIVATE_KEY}'''\n\
+             webhook_secret = [\"{}\"]\napi_url = \"{}\"\n[docker]\nhost = \"{}\"\ngive_up = \"20s\"\n",
+            self.config.store,
+            github.app_id.unwrap(),
+            github.webhook_secret[0].expose_secret(),
+            github.api_url,
+            self.config.docker.host.as_deref().unwrap_or_default(),
+        )
     }
 
     async fn lay_in(&self, store: &Store, settled: Option<Verdict>) -> Paper {
