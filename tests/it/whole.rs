@@ -75,9 +75,10 @@ async fn a_check_and_a_status_say_what_was_tested_and_how_that_is_known() {
         "{page}"
     );
     let writes = house.github.writes();
-    assert!(
-        writes.len() <= 6,
-        "two tokens' worth of reads aside, four writes at most: {writes:#?}"
+    assert_eq!(
+        writes.len(),
+        4,
+        "a check and a status, begun and ended: {writes:#?}"
     );
     house.close().await;
 }

@@ -3,7 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
-use hubcheck::demo::github::{GitHub, SimulatedApp};
+use http::{Method, StatusCode};
+use hubcheck::demo::github::{Fault, GitHub, SimulatedApp, Trouble};
 use hubcheck::model::{RepoName, Visibility};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -117,18 +118,44 @@ impl SetUp {
         let forged = format!("{url}/setup/created?code=theirs&state=forged");
         browser.goto(&forged).await;
         browser.reads("This answer belongs to no form of ours").await;
-        // A code that GitHub does not take any more.
+        // A code that somebody has turned into keys before.
         browser.press("main a").await;
         browser.press("form button").await;
-        let action = browser.attribute("form", "action").await;
-        let (_, state) = action.split_once("?state=").unwrap();
-        let used = format!("{url}/setup/created?code=used&state={state}");
+        let used = self.code_that_was_used().await;
         browser.goto(&used).await;
         browser.reads("GitHub does not know the code").await;
         // The same state does not open a second time.
         browser.goto(&used).await;
         browser.reads("This answer belongs to no form of ours").await;
         browser.press("main a").await;
+    }
+
+    /// Where GitHub leads after the form that the browser is at; its code is used up on the way.
+    async fn code_that_was_used(&self) -> String {
+        let (github, browser) = (self.github.url(), &self.browser);
+        let action = browser.attribute("form", "action").await;
+        let (_, state) = action.split_once("?state=").unwrap();
+        let manifest = browser.attribute("input[name=manifest]", "value").await;
+        let agreed = [
+            ("manifest", manifest.as_str()),
+            ("state", state),
+            ("owner", "octocat"),
+            ("name", "made twice"),
+        ];
+        let stays = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .unwrap();
+        let made = stays.post(format!("{github}/settings/apps/made")).form(&agreed);
+        let made = made.send().await.unwrap();
+        let leads = made.headers()["location"].to_str().unwrap().to_owned();
+        let (_, code) = leads.split_once("code=").unwrap();
+        let (code, _) = code.split_once('&').unwrap();
+        let conversion = format!("{github}/app-manifests/{code}/conversions");
+        let turned = stays.post(conversion).header("user-agent", "somebody");
+        assert_eq!(turned.send().await.unwrap().status(), 201);
+        leads
     }
 
     /// The App is made for an organisation, installed, and told of by a file; the hook's URL, in the end.
@@ -138,7 +165,13 @@ impl SetUp {
         browser.press("form button").await;
         browser.press("#to-github").await;
         browser.reads("Create GitHub App for acme").await;
+        // GitHub fails at the last moment; its code is still good.
+        let fails = Trouble::ErrorBefore(StatusCode::BAD_GATEWAY);
+        self.github.fail(Fault::on(Method::POST, "/conversions", fails));
         browser.press("#create").await;
+        browser.reads("The App could not be taken over").await;
+        let same = browser.address().await;
+        browser.goto(&same).await;
         browser.reads("Step 2 of 3").await;
         browser.press("#install").await;
         browser.press("button[value=acme]").await;
@@ -163,6 +196,7 @@ impl SetUp {
         let seen = |github: &GitHub| github.check_runs(repo, &commit).pop()?.conclusion;
         let conclusion = github.wait_for(PATIENCE, seen).await.unwrap();
         assert_eq!(conclusion, "success");
+        self.browser.reads("told by its webhook").await;
         self.browser.press("a.run").await;
         self.browser.reads("Passed").await;
         format!("{}/{IMAGE}@{digest}", self.registry.host())

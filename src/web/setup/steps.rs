@@ -8,10 +8,10 @@ use axum::response::Response;
 use url::form_urlencoded::byte_serialize;
 
 use super::session;
+use crate::delivery::RECONCILIATION;
 use crate::hooks::Sender;
 use crate::model::{ImageName, RegisteredApp, Repo};
 use crate::report::plain_text;
-use crate::store::PushRecord;
 use crate::web::App;
 use crate::web::pages::{Moment, page};
 use crate::web::problem::Problem;
@@ -55,19 +55,31 @@ struct ImageLine {
 struct LastPush {
     at: Moment,
     tag: String,
+    /// Who told of it: a webhook that does not work is found out by that.
+    told_by: &'static str,
     came: String,
     run: Option<String>,
 }
 
-impl From<&PushRecord> for LastPush {
-    fn from(push: &PushRecord) -> Self {
+impl LastPush {
+    async fn of(app: &App, image: &ImageName) -> Result<Option<Self>, Problem> {
+        let Some(push) = app.store.last_push_of(image).await? else {
+            return Ok(None);
+        };
+        let delivery = app.store.delivery(push.delivery).await?;
+        let is_found = delivery.is_some_and(|delivery| delivery.summary.sender == RECONCILIATION);
         let reason = push.reason.as_deref().map(plain_text);
-        Self {
+        Ok(Some(Self {
             at: Moment::of(push.received_at),
             tag: push.tag.to_string(),
+            told_by: if is_found {
+                "found by asking the registry, as no webhook told of it"
+            } else {
+                "told by its webhook"
+            },
             came: reason.unwrap_or_else(|| push.stage.as_str().to_owned()),
             run: push.run().map(|run| run.to_string()),
-        }
+        }))
     }
 }
 
@@ -91,7 +103,7 @@ pub(in crate::web) async fn steps(
             lines.push(ImageLine {
                 name: image.to_string(),
                 hook: hook_of(&app, image),
-                last: app.store.last_push_of(image).await?.as_ref().map(LastPush::from),
+                last: LastPush::of(&app, image).await?,
             });
         }
         repos.push(RepoLine {
