@@ -56,7 +56,7 @@ impl Pipeline {
         }
         for repo in &repos {
             match self.read_declaration_in_time(repo).await? {
-                Ok(_) => {}
+                Ok(()) => {}
                 // One that does not let itself be read holds up no other.
                 Err(error @ (GithubError::Forbidden(_) | GithubError::Gone(_))) => {
                     tracing::warn!(%error, repo.name = %repo.name, "cannot read what a repository declares");

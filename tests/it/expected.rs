@@ -192,16 +192,27 @@ async fn who_is_waited_for_says_the_file() {
     let event = github.pull_event(&house.repo, number, "reopened").unwrap();
     assert_eq!(github.deliver(event).await, 202);
 
-    // Other branches wait for nothing, nor do tags, nor a branch that is gone.
-    let aside = commit("on a branch");
+    all_is_acted_on(&house).await;
+    assert_eq!(github.check_runs(&house.repo, &forks).len(), 1);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn other_branches_wait_for_nothing_nor_do_tags_nor_a_branch_that_is_gone() {
+    let text = "images: { acme/app: { expect: { within: 30m, branches: [main], merge_group: false } } }";
+    let house = with_file(text).await;
+    let github = &house.github;
+    let aside = github.commit(&house.repo, "on a branch").unwrap();
     github.set_branch(&house.repo, "fix/typo", &aside);
     let event = github.push_event(&house.repo, "fix/typo").unwrap();
     assert_eq!(github.deliver(event).await, 202);
     let pushed = |reference: &str, after: &str| {
-        let repository =
-            json!({ "id": github.repo_id(&house.repo), "full_name": house.repo, "default_branch": "main" });
+        let id = github.repo_id(&house.repo);
+        let repository = json!({ "id": id, "full_name": house.repo, "default_branch": "main" });
         let installation = json!({ "id": github.installation("acme") });
-        let body = json!({ "ref": reference, "after": after, "repository": repository, "installation": installation });
+        let body = json!({
+            "ref": reference, "after": after, "repository": repository, "installation": installation,
+        });
         github.event("push", &body)
     };
     for (reference, after) in [
@@ -212,19 +223,11 @@ async fn who_is_waited_for_says_the_file() {
     }
     all_is_acted_on(&house).await;
     assert_eq!(writes_to(github, &aside), 0);
-    assert_eq!(github.check_runs(&house.repo, &forks).len(), 1);
 
     // The queue's own branches are pushed like any other, and are the queue's.
-    let on_queue = commit("on a branch of the queue");
-    assert_eq!(
-        github
-            .deliver(pushed(
-                "refs/heads/gh-readonly-queue/main/pr-7-abc",
-                on_queue.as_str()
-            ))
-            .await,
-        202
-    );
+    let on_queue = github.commit(&house.repo, "on a branch of the queue").unwrap();
+    let reference = "refs/heads/gh-readonly-queue/main/pr-7-abc";
+    assert_eq!(github.deliver(pushed(reference, on_queue.as_str())).await, 202);
     assert_eq!(
         house.shown(&on_queue, 1).await.conclusion(),
         ("skipped", "success")

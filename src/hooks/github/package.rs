@@ -34,8 +34,8 @@ struct Owner {
 
 #[derive(Deserialize)]
 struct Version {
-    /// The manifest's digest.
-    version: Option<String>,
+    #[serde(rename = "version")]
+    digest: Option<String>,
     /// `ghcr.io/acme/app:v1`; without a tag it may end in a colon.
     package_url: Option<String>,
     container_metadata: Option<Metadata>,
@@ -92,7 +92,7 @@ pub(super) fn read(body: &[u8]) -> Result<GithubEvent, BadBody> {
             // What is no digest is none: then the registry is asked.
             digest: named
                 .and_then(|named| named.digest.as_deref())
-                .or(version.version.as_deref())
+                .or(version.digest.as_deref())
                 .and_then(|digest| digest.parse().ok()),
         },
     })

@@ -1,5 +1,7 @@
 //! Private images: whose account they are pulled with, and what a stranger gets who declares one.
 
+use http::{Method, StatusCode};
+use hubcheck::demo::github::{Fault, Trouble};
 use hubcheck::store::PushStage;
 
 use super::declare;
@@ -58,6 +60,11 @@ async fn a_private_image_without_an_account_is_told_of_on_the_commit_that_its_ta
     })
     .await;
     let commit = declare(&house, "images:\n  acme/app: { refs: { latest: heads/main } }\n").await;
+    // That GitHub cannot be asked just now does not make it the delivery's affair.
+    let fails = Trouble::ErrorBefore(StatusCode::BAD_GATEWAY);
+    house
+        .github
+        .fail(Fault::on(Method::GET, "/commits", fails).times(2));
     house.push("latest", &plain("echo it ran").build()).await;
     let shown = house.shown(&commit, 1).await;
     assert_eq!(shown.conclusion(), ("action_required", "error"));

@@ -298,9 +298,11 @@ impl Weather {
             let checks = github.check_runs(repo, &paper.commit);
             let statuses = github.statuses(repo, &paper.commit);
             let finals = statuses.iter().filter(|status| status.state != "pending").count();
-            if (checks.len(), finals) != (1, 1) {
-                panic!("told twice: {}", self.what_happened(paper).await);
-            }
+            assert!(
+                (checks.len(), finals) == (1, 1),
+                "told twice: {}",
+                self.what_happened(paper).await
+            );
         }
     }
 
