@@ -10,6 +10,7 @@ use http::header::LOCATION;
 use tar::{Archive, EntryType};
 
 use super::error::GithubError;
+use super::quota::Urgency;
 use super::transport::{self, Request};
 use super::{GitHub, path};
 use crate::model::{CommitSha, Repo};
@@ -47,7 +48,7 @@ impl GitHub {
         let place = Request::whereabouts(path(&repo.name, &format!("/tarball/{at}")));
         // Tests under way wait for it.
         let request = Request {
-            is_urgent: true,
+            urgency: Urgency::Verdict,
             ..place
         };
         let answer = self.send_for(repo, &request).await?;

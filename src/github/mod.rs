@@ -48,7 +48,7 @@ pub use commits::Standing;
 pub use contents::Content;
 pub use deliveries::Attempt;
 pub use error::{GithubError, Refused, SetupError};
-pub use quota::{Noting, Pace, Taking};
+pub use quota::{Noting, Pace, Taking, Urgency};
 pub use registration::{RegistrationError, register};
 pub use rehearsal::RehearsedWrite;
 
@@ -332,12 +332,16 @@ impl GitHub {
         if let Some(left) = quota.is_closed_for(installation) {
             return Err(put_off(left, "GitHub asks for a pause"));
         }
-        if request.method != http::Method::GET || request.is_urgent || !quota.is_limited(installation) {
+        if request.method != http::Method::GET || !quota.is_limited(installation) {
             return Ok(());
         }
-        let wait = match (quota.is_low_for(installation), &self.pace) {
+        let urgency = request.urgency;
+        let low = quota
+            .is_low_for(installation)
+            .filter(|_| urgency == Urgency::None);
+        let wait = match (low, &self.pace) {
             (Some(left), _) => Err(left),
-            (None, Some(pace)) => pace.question(installation).await,
+            (None, Some(pace)) => pace.question(installation, urgency).await,
             (None, None) => Ok(()),
         };
         wait.map_err(|left| put_off(left, "what is left of the installation's budget is for verdicts"))

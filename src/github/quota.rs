@@ -19,10 +19,19 @@ const RESERVE: i64 = 10;
 /// Lets requests through at a pace that all replicas share.
 pub trait Pace: Send + Sync {
     /// Takes a question from an installation's budget. `Err`: there is none left for so long.
-    fn question(&self, installation: InstallationId) -> Taking<'_>;
+    fn question(&self, installation: InstallationId, urgency: Urgency) -> Taking<'_>;
 
     /// GitHub asks that the installation is not heard of for so long.
     fn closed(&self, installation: InstallationId, wait: Duration) -> Noting<'_>;
+}
+
+/// How much depends on a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// A verdict waits for the answer: it is only kept back while GitHub wants to hear nothing.
+    Verdict,
+    /// Nothing that cannot wait.
+    None,
 }
 
 /// What comes of a question's taking.

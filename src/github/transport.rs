@@ -11,6 +11,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::error::GithubError;
+use super::quota::Urgency;
 use crate::tally;
 
 /// The largest bundle that is read, before and after it is unpacked.
@@ -37,8 +38,8 @@ pub(super) struct Request {
     pub(super) if_none_match: Option<String>,
     /// Is it asked where something lies, so that 302 is the answer?
     pub(super) is_whereabouts: bool,
-    /// Does a verdict wait for the answer?
-    pub(super) is_urgent: bool,
+    /// Of a question.
+    pub(super) urgency: Urgency,
 }
 
 impl Request {
@@ -49,14 +50,14 @@ impl Request {
             body: None,
             if_none_match: None,
             is_whereabouts: false,
-            is_urgent: false,
+            urgency: Urgency::None,
         }
     }
 
     /// A question that a verdict waits for.
     pub(super) fn urgent(path: String) -> Self {
         Self {
-            is_urgent: true,
+            urgency: Urgency::Verdict,
             ..Self::get(path)
         }
     }

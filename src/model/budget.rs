@@ -37,8 +37,10 @@ pub enum Spending {
         /// Of the same installation, this one included.
         unfinished: i64,
     },
-    /// So many questions.
-    Questions(i64),
+    /// A question that a verdict waits for.
+    Urgent,
+    /// A question.
+    Question,
 }
 
 #[derive(Clone, Copy)]
@@ -71,7 +73,7 @@ impl Spending {
     pub fn cost(self, now: i64) -> SpentSlice {
         let (points, writes) = match self {
             Self::Verdict | Self::Progress { .. } => (WRITE_POINTS, 1),
-            Self::Questions(count) => (count, 0),
+            Self::Urgent | Self::Question => (1, 0),
         };
         SpentSlice {
             slice: now.div_euclid(SLICE_MS),
@@ -99,7 +101,9 @@ impl Spending {
             Self::Progress { unfinished } => {
                 until(&VERDICTS, 0).max(until(&PROGRESS, unfinished * WRITES_TO_AN_END))
             }
-            Self::Questions(_) => until(&QUESTIONS, 0),
+            // It is counted, and goes out in any case.
+            Self::Urgent => None,
+            Self::Question => until(&QUESTIONS, 0),
         }
     }
 }
@@ -193,12 +197,16 @@ mod tests {
 
     #[test]
     fn questions_leave_room_for_writes() {
-        let times = granted(Spending::Questions(1), 2 * MINUTE_MS);
+        let times = granted(Spending::Question, 2 * MINUTE_MS);
         assert_eq!(most_within(&times, MINUTE_MS), 550);
-        let spent = [Spending::Questions(550).cost(0)];
+        let spent = [SpentSlice {
+            points: 550,
+            ..Spending::Question.cost(0)
+        }];
         assert_eq!(Spending::Verdict.not_before(&spent, 0), None);
+        assert_eq!(Spending::Urgent.not_before(&spent, 0), None);
         assert_eq!(
-            Spending::Questions(1).not_before(&spent, 0),
+            Spending::Question.not_before(&spent, 0),
             Some(SLICE_MS + MINUTE_MS)
         );
     }

@@ -14,6 +14,9 @@ use crate::store::{Declared, Lease, Reading, Store, ToIndex};
 /// The longest pause amid the reading of an installation; after longer ones it begins anew.
 const PACED: Duration = Duration::from_mins(2);
 
+/// How often a file is read anew because somebody else has read it meanwhile: an event beside the hourly round.
+const MOST_READINGS: usize = 3;
+
 impl Pipeline {
     /// Reads what an installation's repositories declare, or finds the installations.
     pub(super) async fn index(&self, lease: &Lease) -> Result<(), JobError> {
@@ -86,33 +89,33 @@ impl Pipeline {
         &self,
         repo: &Repo,
     ) -> Result<Result<Declared, GithubError>, JobError> {
-        let known = self.store().declared_by(repo.id).await?;
-        let etag = known.as_ref().and_then(|known| known.etag.as_deref());
-        let content = match self.parts.github.file(repo, plan::PATH, etag).await {
-            Ok(content) => content,
-            Err(error) => return Ok(Err(error)),
-        };
-        let (reading, etag) = match content {
-            Content::Unchanged => {
-                self.store().repo_seen(repo).await?;
-                if let Some(known) = known {
+        for _ in 0..MOST_READINGS {
+            let known = self.store().declared_by(repo.id).await?;
+            let etag = known.as_ref().and_then(|known| known.etag.as_deref());
+            let content = match self.parts.github.file(repo, plan::PATH, etag).await {
+                Ok(content) => content,
+                Err(error) => return Ok(Err(error)),
+            };
+            let (reading, etag) = match (content, &known) {
+                (Content::Unchanged, Some(known)) => {
+                    self.store().repo_seen(repo).await?;
                     return Ok(Ok(Declared {
                         repo: repo.clone(),
-                        ..known
+                        ..known.clone()
                     }));
                 }
-                (Reading::Absent, None)
+                (Content::Unchanged | Content::Absent, _) => (Reading::Absent, None),
+                (Content::Unusable(why), _) => (Reading::Broken(format!("{}: {why}", plan::PATH)), None),
+                (Content::Text { text, etag }, _) => (read(text), etag),
+            };
+            if let Reading::Broken(why) = &reading {
+                tracing::info!(repo.name = %repo.name, %why, "what a repository declares cannot be read");
             }
-            Content::Absent => (Reading::Absent, None),
-            Content::Unusable(why) => (Reading::Broken(format!("{}: {why}", plan::PATH)), None),
-            Content::Text { text, etag } => (read(text), etag),
-        };
-        if let Reading::Broken(why) = &reading {
-            tracing::info!(repo.name = %repo.name, %why, "what a repository declares cannot be read");
+            let read = (&reading, etag.as_deref());
+            if self.store().put_declaration(repo, read, known.as_ref()).await? {
+                break;
+            }
         }
-        self.store()
-            .put_declaration(repo, &reading, etag.as_deref())
-            .await?;
         let kept = self.store().declared_by(repo.id).await?;
         kept.map(Ok)
             .ok_or_else(|| JobError::Nonsense("a declaration was not kept".to_owned()))

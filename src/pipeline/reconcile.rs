@@ -36,6 +36,9 @@ const INDEX_COMES: Duration = Duration::from_secs(30);
 /// How often it is looked for meanwhile.
 const INDEX_LOOK: Duration = Duration::from_secs(1);
 
+/// A tag, and what it means; `None`: the registry has nothing under it.
+type Meaning = (Tag, Option<Digest>);
+
 /// How many of an image's tags were compared in this round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Compared {
@@ -128,14 +131,12 @@ impl Pipeline {
             Err((asked, error)) => (asked, Some(error)),
         };
         for (tag, digest) in &asked {
-            if is_news(known.get(tag), digest) {
+            if let Some(digest) = digest
+                && is_news(known.get(tag), digest)
+            {
                 self.take_missed(image, tag, digest).await?;
             }
         }
-        let asked: Vec<(Tag, Option<Digest>)> = asked
-            .into_iter()
-            .map(|(tag, digest)| (tag, Some(digest)))
-            .collect();
         self.store().tags_asked(lease, image, (&asked, &gone)).await?;
         Ok(error.map_or(Ok(compared), Err))
     }
@@ -147,25 +148,24 @@ impl Pipeline {
         image: &ImageName,
         tags: &[Tag],
     ) -> Result<BTreeMap<Tag, KnownTag>, JobError> {
-        let there: Vec<(Tag, Option<Digest>)> = tags.iter().map(|tag| (tag.clone(), None)).collect();
-        self.store().tags_asked(lease, image, (&there, &[])).await?;
+        self.store().tags_seen(lease, image, tags).await?;
         let known = self.store().known_tags(image).await?;
         known.ok_or_else(|| JobError::Nonsense(format!("{image} is not watched")))
     }
 
-    /// What tags mean now; those that were asked before the registry failed as well.
+    /// What tags mean now, if they do; those that were asked before the registry failed as well.
     async fn ask(
         &self,
         image: &ImageName,
         tags: Vec<Tag>,
         access: Access,
-    ) -> Result<Vec<(Tag, Digest)>, (Vec<(Tag, Digest)>, RegistryError)> {
+    ) -> Result<Vec<Meaning>, (Vec<Meaning>, RegistryError)> {
         let mut asked = Vec::new();
         for tag in tags {
             match self.parts.registry.resolve(image, &tag, access).await {
-                Ok(digest) => asked.push((tag, digest)),
-                // It was taken away since it was listed.
-                Err(RegistryError::NotFound { .. }) => {}
+                Ok(digest) => asked.push((tag, Some(digest))),
+                // It was taken away since it was listed, or is listed though it is gone.
+                Err(RegistryError::NotFound { .. }) => asked.push((tag, None)),
                 Err(error) => return Err((asked, error)),
             }
         }

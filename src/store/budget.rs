@@ -8,6 +8,9 @@ use crate::clock::{UnixMillis, millis};
 use crate::model::InstallationId;
 use crate::model::budget::{LONGEST_WINDOW_MS, SLICE_MS, Spending, SpentSlice};
 
+/// By how much the clocks of replicas may differ. What is dated later was dated by a wrong clock, and counts for nothing.
+const SKEW_MS: i64 = 60_000;
+
 impl Store {
     /// Takes from an installation's budget at GitHub. `Some`: there is none left for this before then, and nothing was
     /// taken.
@@ -22,8 +25,9 @@ impl Store {
         let mut tx = self.db.begin().await?;
         let closed: Option<(i64,)> = tx
             .row(
-                "SELECT closed_until FROM github_closed WHERE installation_id = $1 AND closed_until > $2",
-                args![installation.0, now],
+                "SELECT closed_until FROM github_closed
+                 WHERE installation_id = $1 AND closed_until > $2 AND closed_until <= $3",
+                args![installation.0, now, now + LONGEST_WINDOW_MS],
             )
             .await?;
         if let Some((until,)) = closed {
@@ -32,8 +36,8 @@ impl Store {
         let rows: Vec<(i64, i64, i64)> = tx
             .rows(
                 "SELECT slice, points, writes FROM github_budget
-                 WHERE installation_id = $1 AND slice >= $2 ORDER BY slice",
-                args![installation.0, since],
+                 WHERE installation_id = $1 AND slice BETWEEN $2 AND $3 ORDER BY slice",
+                args![installation.0, since, (now + SKEW_MS).div_euclid(SLICE_MS)],
             )
             .await?;
         let spent: Vec<SpentSlice> = rows

@@ -31,6 +31,8 @@ pub struct Declared {
     pub problem: Option<String>,
     /// By which GitHub tells whether it changed.
     pub etag: Option<String>,
+    /// Another one with each reading.
+    pub version: i64,
 }
 
 /// What was read.
@@ -60,6 +62,7 @@ struct Row {
     good: Option<String>,
     problem: Option<String>,
     etag: Option<String>,
+    version: i64,
 }
 
 impl From<Row> for Declared {
@@ -79,6 +82,7 @@ impl From<Row> for Declared {
             good: row.good,
             problem: row.problem,
             etag: row.etag,
+            version: row.version,
         }
     }
 }
@@ -86,7 +90,8 @@ impl From<Row> for Declared {
 macro_rules! select_declared {
     ($rest:literal) => {
         concat!(
-            "SELECT p.id, p.name, p.private, p.default_branch, p.installation_id, d.good, d.problem, d.etag
+            "SELECT p.id, p.name, p.private, p.default_branch, p.installation_id, d.good, d.problem, d.etag,
+                d.read_at AS version
              FROM declarations AS d JOIN repos AS p ON p.id = d.repo_id ",
             $rest
         )
@@ -142,13 +147,15 @@ impl Store {
         Ok(row.map(Declared::from))
     }
 
-    /// Keeps what was read on a repository's default branch.
+    /// Keeps what was read on a repository's default branch. `before`: what was known when GitHub was asked. `false`:
+    /// somebody else has read it meanwhile, and it is not known which of the two is newer.
     pub async fn put_declaration(
         &self,
         repo: &Repo,
-        reading: &Reading,
-        etag: Option<&str>,
-    ) -> Result<(), StoreError> {
+        (reading, etag): (&Reading, Option<&str>),
+        before: Option<&Declared>,
+    ) -> Result<bool, StoreError> {
+        let before = before.map_or(i64::MIN, |before| before.version);
         let mut tx = self.db.begin().await?;
         Self::remember_repo(&mut tx, repo).await?;
         let (good, problem) = match reading {
@@ -156,20 +163,26 @@ impl Store {
             Reading::Absent => (None, None),
             Reading::Broken(why) => (None, Some(why.as_str())),
         };
-        tx.execute(
-            "INSERT INTO declarations (repo_id, good, problem, etag, read_at) VALUES ($1, $2, $3, $4, $5)
+        let kept = tx
+            .execute(
+                "INSERT INTO declarations (repo_id, good, problem, etag, read_at) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (repo_id) DO UPDATE SET problem = excluded.problem, etag = excluded.etag,
                 read_at = excluded.read_at,
-                good = CASE WHEN excluded.problem IS NULL THEN excluded.good ELSE declarations.good END",
-            args![
-                repo.id.0,
-                good.map(str::to_owned),
-                problem.map(str::to_owned),
-                etag.map(str::to_owned),
-                self.clock.now()
-            ],
-        )
-        .await?;
+                good = CASE WHEN excluded.problem IS NULL THEN excluded.good ELSE declarations.good END
+             WHERE declarations.read_at = $6",
+                args![
+                    repo.id.0,
+                    good.map(str::to_owned),
+                    problem.map(str::to_owned),
+                    etag.map(str::to_owned),
+                    self.clock.now().max(before.saturating_add(1)),
+                    before
+                ],
+            )
+            .await?;
+        if kept == 0 {
+            return Ok(false);
+        }
         if !matches!(reading, Reading::Broken(_)) {
             tx.execute("DELETE FROM declared_images WHERE repo_id = $1", args![repo.id.0])
                 .await?;
@@ -183,7 +196,8 @@ impl Store {
                 .await?;
             }
         }
-        tx.commit().await
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// A repository declares nothing any more: the App does not reach it.

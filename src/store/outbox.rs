@@ -195,8 +195,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.begin_held(held).await?;
         tx.execute(
-            "UPDATE checks SET failures = failures + 1, not_before = $2 WHERE run_id = $1",
-            args![check.run.to_string(), until],
+            "UPDATE checks SET failures = failures + 1, not_before = $2 WHERE run_id = $1 AND CAST(installation_id AS TEXT) = $3",
+            args![check.run.to_string(), until, held.subject.as_str()],
         )
         .await?;
         tx.commit().await
@@ -206,8 +206,8 @@ impl Store {
     pub async fn check_parked(&self, held: &Lease, check: &DueCheck, why: &str) -> Result<(), StoreError> {
         let mut tx = self.begin_held(held).await?;
         tx.execute(
-            "UPDATE checks SET failures = failures + 1, parked = $2 WHERE run_id = $1",
-            args![check.run.to_string(), why],
+            "UPDATE checks SET failures = failures + 1, parked = $2 WHERE run_id = $1 AND CAST(installation_id AS TEXT) = $3",
+            args![check.run.to_string(), why, held.subject.as_str()],
         )
         .await?;
         let note = format!("GitHub does not show the check run: {why}");
@@ -281,12 +281,14 @@ impl Store {
         let mut tx = self.begin_held(held).await?;
         tx.execute(
             "UPDATE statuses SET failures = failures + 1, not_before = $4
-             WHERE repo_id = $1 AND commit_sha = $2 AND context = $3",
+             WHERE repo_id = $1 AND commit_sha = $2 AND context = $3
+                AND CAST(installation_id AS TEXT) = $5",
             args![
                 status.repo_id,
                 status.commit_sha.as_str(),
                 status.context.as_str(),
-                until
+                until,
+                held.subject.as_str()
             ],
         )
         .await?;
@@ -298,12 +300,14 @@ impl Store {
         let mut tx = self.begin_held(held).await?;
         tx.execute(
             "UPDATE statuses SET failures = failures + 1, parked = $4
-             WHERE repo_id = $1 AND commit_sha = $2 AND context = $3",
+             WHERE repo_id = $1 AND commit_sha = $2 AND context = $3
+                AND CAST(installation_id AS TEXT) = $5",
             args![
                 status.repo_id,
                 status.commit_sha.as_str(),
                 status.context.as_str(),
-                why
+                why,
+                held.subject.as_str()
             ],
         )
         .await?;

@@ -79,12 +79,12 @@ impl Store {
     }
 
     /// Something about a run changed that GitHub should show: at once, whatever an older version waits for, or was
-    /// given up for. What it comes to may be what runs of other digests on the commit wait for, and counts in their
+    /// given up for. A completed check is never reopened. What it comes to may be what runs of other digests on the commit wait for, and counts in their
     /// status.
     pub(super) async fn want_reports(&self, tx: &mut Tx, run: RunId) -> Result<(), StoreError> {
         tx.execute(
             "UPDATE checks SET wanted = wanted + 1, not_before = 0, parked = NULL, failures = 0
-             WHERE run_id = $1 OR (NOT completed AND run_id IN (
+             WHERE NOT completed AND (run_id = $1 OR run_id IN (
                 SELECT other.id FROM runs AS r JOIN runs AS other
                   ON other.repo_id = r.repo_id AND other.commit_sha = r.commit_sha AND other.image = r.image
                  AND other.context = r.context

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::db::args;
+use super::db::{Tx, args};
 use super::jobs::{JobKind, Lease, NewJob};
 use super::record::Maybe;
 use super::{Store, StoreError};
@@ -106,7 +106,31 @@ impl Store {
         Ok(rows.into_iter().filter_map(|(tag,)| tag.parse().ok()).collect())
     }
 
-    /// Keeps what tags of an image meant when the registry was asked, or that they are there; forgets those that are
+    /// Tags of an image were there when it was looked at for the first time; what they mean is not known yet.
+    pub async fn tags_seen(&self, held: &Lease, image: &ImageName, tags: &[Tag]) -> Result<(), StoreError> {
+        let image = image.to_string();
+        let mut tx = self.begin_held(held).await?;
+        self.watch_in(&mut tx, &image).await?;
+        for tag in tags {
+            tx.execute(
+                "INSERT INTO watched_tags (image, tag, asked_at) VALUES ($1, $2, 0) ON CONFLICT (image, tag) DO NOTHING",
+                args![image.as_str(), tag.as_str()],
+            )
+            .await?;
+        }
+        tx.commit().await
+    }
+
+    async fn watch_in(&self, tx: &mut Tx, image: &str) -> Result<(), StoreError> {
+        tx.execute(
+            "INSERT INTO watched_images (image, since) VALUES ($1, $2) ON CONFLICT (image) DO NOTHING",
+            args![image, self.clock.now()],
+        )
+        .await
+        .map(drop)
+    }
+
+    /// Keeps what tags of an image meant when the registry was asked (`None`: it did not say); forgets those that are
     /// gone.
     pub async fn tags_asked(
         &self,
@@ -117,13 +141,8 @@ impl Store {
         let now = self.clock.now();
         let image = image.to_string();
         let mut tx = self.begin_held(held).await?;
-        tx.execute(
-            "INSERT INTO watched_images (image, since) VALUES ($1, $2) ON CONFLICT (image) DO NOTHING",
-            args![image.as_str(), now],
-        )
-        .await?;
+        self.watch_in(&mut tx, &image).await?;
         for (tag, digest) in tags {
-            let asked_at = if digest.is_some() { now } else { 0 };
             tx.execute(
                 "INSERT INTO watched_tags (image, tag, digest, asked_at) VALUES ($1, $2, $3, $4)
                  ON CONFLICT (image, tag) DO UPDATE SET digest = COALESCE(excluded.digest, watched_tags.digest),
@@ -132,7 +151,7 @@ impl Store {
                     image.as_str(),
                     tag.as_str(),
                     digest.as_ref().map(ToString::to_string),
-                    asked_at
+                    now
                 ],
             )
             .await?;

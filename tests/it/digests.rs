@@ -72,6 +72,10 @@ async fn once_the_failing_digest_is_replaced_or_passes_again_the_commit_is_green
 
     house.push("v2", &labelled(&commit, "echo mended")).await;
     assert_eq!(house.shown(&commit, 3).await.conclusion(), ("success", "success"));
+    assert!(
+        house.refused_writes().is_empty(),
+        "what is completed stays as it is"
+    );
     house.close().await;
 }
 
@@ -100,6 +104,10 @@ async fn one_that_passed_and_waits_is_not_left_in_progress_when_its_own_tag_move
     let checks = house.github.check_runs(&house.repo, &commit);
     let first = checks.iter().find(|check| check.id == waiting.id).unwrap();
     assert_eq!(first.conclusion.as_deref(), Some("success"));
+    assert!(
+        house.refused_writes().is_empty(),
+        "what is completed stays as it is"
+    );
     house.close().await;
 }
 
@@ -123,6 +131,10 @@ async fn a_digest_that_lost_its_tag_and_is_tested_again_makes_no_commit_red() {
         again.summary().contains("This digest itself: **Failed**"),
         "{}",
         again.summary()
+    );
+    assert!(
+        house.refused_writes().is_empty(),
+        "what is completed stays as it is"
     );
     house.close().await;
 }

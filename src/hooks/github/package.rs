@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_is_the_digest_that_was_pushed_whatever_the_tag_means_by_now() {
+    fn the_digest_that_was_pushed_is_told() {
         let digest = |change: &dyn Fn(&mut Value)| match event(change) {
             GithubEvent::PackagePushed { push } => push.digest.map(|digest| digest.to_string()),
             other => panic!("{other:?}"),

@@ -48,6 +48,7 @@ impl Pipeline {
         })) = &outcome
         {
             tracing::warn!(run.id = %due.run, "GitHub refused a check run, sending it in short");
+            self.count_write(told.repo().installation).await;
             outcome = self.put_check(lease, due, told, &shortened(&wanted)).await?;
         }
         // A verdict of ours stands there already: an earlier answer was lost.
@@ -60,15 +61,16 @@ impl Pipeline {
                 })
             )
         };
-        let id = match (outcome, known) {
-            (Ok(id), _) => id,
-            (Err(unsent), Some(id)) if stands(&unsent) => id,
+        let is_over = matches!(wanted.progress, Progress::Completed(_));
+        let (id, completed) = match (outcome, known) {
+            (Ok(id), _) => (id, is_over),
+            (Err(unsent), Some(id)) if stands(&unsent) => (id, true),
             (Err(unsent), _) => return Ok(Err(unsent)),
         };
         let shown = ShownCheck {
             github_id: id.0,
             fingerprint: shown,
-            completed: matches!(wanted.progress, Progress::Completed(_)),
+            completed,
         };
         self.store().check_sent(lease, due, &shown).await?;
         Ok(Ok(()))
@@ -107,14 +109,13 @@ impl Pipeline {
         let put = match known {
             _ if !wanted.annotations.is_empty() => self.put_annotated(told, known, wanted).await,
             Some(id) => github.update_check(repo, id, wanted).await.map(|()| id),
-            None => {
-                let created = github.create_check(repo, wanted).await;
-                if !due.begun && is_refused(&created) {
-                    self.store().check_undone(lease, due).await?;
-                }
-                created
-            }
+            None => github.create_check(repo, wanted).await,
         };
+        // Of several requests the first may have made it.
+        let is_one = wanted.annotations.len() <= ANNOTATIONS_AT_A_TIME;
+        if known.is_none() && !due.begun && is_one && is_refused(&put) {
+            self.store().check_undone(lease, due).await?;
+        }
         Ok(put.map_err(Unsent::from))
     }
 

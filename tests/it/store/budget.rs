@@ -10,6 +10,7 @@ use crate::support::store::{Shelf, on_both_engines};
 on_both_engines! {
     what_is_asked_at_once_is_counted_together_and_each_installation_has_its_own,
     a_pause_that_github_asks_for_is_every_replicas,
+    what_a_wrong_clock_noted_holds_up_nobody,
 }
 
 async fn what_is_asked_at_once_is_counted_together_and_each_installation_has_its_own(shelf: Shelf) {
@@ -72,4 +73,26 @@ async fn a_pause_that_github_asks_for_is_every_replicas(shelf: Shelf) {
     shelf.clock.advance(Duration::from_mins(11));
     assert_eq!(replica.spend(closed, Spending::Verdict).await.unwrap(), None);
     replica.close().await;
+}
+
+async fn what_a_wrong_clock_noted_holds_up_nobody(shelf: Shelf) {
+    let installation = InstallationId(42);
+    let fast = hubcheck::clock::Clock::default();
+    fast.advance(Duration::from_hours(24 * 365));
+    let wrong = shelf.reopen_at(fast).await;
+    while wrong
+        .spend(installation, Spending::Verdict)
+        .await
+        .unwrap()
+        .is_none()
+    {}
+    wrong
+        .closed_for(installation, Duration::from_mins(1))
+        .await
+        .unwrap();
+    wrong.close().await;
+    assert_eq!(
+        shelf.store.spend(installation, Spending::Verdict).await.unwrap(),
+        None
+    );
 }

@@ -8,6 +8,7 @@ use crate::support::store::{LEASE, Shelf, on_both_engines};
 on_both_engines! {
     an_image_is_declared_by_name_or_by_namespace,
     a_broken_file_keeps_the_last_good_one_and_a_missing_one_does_not,
+    what_was_read_before_somebody_else_did_is_not_kept,
     what_is_read_is_one_job_to_an_installation,
 }
 
@@ -28,6 +29,28 @@ fn good(images: &[&str]) -> Reading {
     }
 }
 
+/// Keeps a reading by somebody who knows what was there before.
+async fn put(store: &Store, repo: &Repo, reading: &Reading, etag: Option<&str>) {
+    let before = store.declared_by(repo.id).await.unwrap();
+    let kept = store
+        .put_declaration(repo, (reading, etag), before.as_ref())
+        .await;
+    assert!(kept.unwrap());
+}
+
+async fn what_was_read_before_somebody_else_did_is_not_kept(shelf: Shelf) {
+    let (store, app) = (&shelf.store, repo(1, "acme/app"));
+    put(store, &app, &good(&["acme/app"]), None).await;
+    let before = store.declared_by(app.id).await.unwrap();
+    put(store, &app, &Reading::Absent, None).await;
+    // The hourly round asked GitHub earlier, and comes late.
+    let late = good(&["acme/app"]);
+    for known in [before.as_ref(), None] {
+        assert!(!store.put_declaration(&app, (&late, None), known).await.unwrap());
+    }
+    assert_eq!(declarers(store, "acme/app").await, [0; 0]);
+}
+
 async fn declarers(store: &Store, image: &str) -> Vec<i64> {
     let image: ImageName = image.parse().unwrap();
     let declarers = store.declarers_of(&image).await.unwrap();
@@ -40,10 +63,7 @@ async fn an_image_is_declared_by_name_or_by_namespace(shelf: Shelf) {
         (1, "acme/app", &["acme/app", "ghcr.io/acme/*"][..]),
         (2, "acme/all", &["acme/*"]),
     ] {
-        store
-            .put_declaration(&repo(id, name), &good(images), Some("W/\"1\""))
-            .await
-            .unwrap();
+        put(store, &repo(id, name), &good(images), Some("W/\"1\"")).await;
     }
     assert_eq!(declarers(store, "acme/app").await, [1, 2]);
     assert_eq!(declarers(store, "acme/other").await, [2]);
@@ -53,10 +73,7 @@ async fn an_image_is_declared_by_name_or_by_namespace(shelf: Shelf) {
     assert_eq!(known.etag.as_deref(), Some("W/\"1\""));
 
     // The new name counts at once, and so does the new file.
-    store
-        .put_declaration(&repo(1, "acme/renamed"), &good(&["acme/new"]), None)
-        .await
-        .unwrap();
+    put(store, &repo(1, "acme/renamed"), &good(&["acme/new"]), None).await;
     assert_eq!(declarers(store, "acme/app").await, [2]);
     let known = store.declared_by(RepoId(1)).await.unwrap().unwrap();
     assert_eq!(known.repo.name.to_string(), "acme/renamed");
@@ -71,12 +88,9 @@ async fn an_image_is_declared_by_name_or_by_namespace(shelf: Shelf) {
 
 async fn a_broken_file_keeps_the_last_good_one_and_a_missing_one_does_not(shelf: Shelf) {
     let (store, app) = (&shelf.store, repo(1, "acme/app"));
-    store
-        .put_declaration(&app, &good(&["acme/app"]), None)
-        .await
-        .unwrap();
+    put(store, &app, &good(&["acme/app"]), None).await;
     let broken = Reading::Broken("line 3".to_owned());
-    store.put_declaration(&app, &broken, None).await.unwrap();
+    put(store, &app, &broken, None).await;
     let known = store.declared_by(app.id).await.unwrap().unwrap();
     assert_eq!(
         (known.good.as_deref(), known.problem.as_deref()),
@@ -84,7 +98,7 @@ async fn a_broken_file_keeps_the_last_good_one_and_a_missing_one_does_not(shelf:
     );
     assert_eq!(declarers(store, "acme/app").await, [1]);
 
-    store.put_declaration(&app, &Reading::Absent, None).await.unwrap();
+    put(store, &app, &Reading::Absent, None).await;
     let known = store.declared_by(app.id).await.unwrap().unwrap();
     assert_eq!((known.good, known.problem), (None, None));
     assert_eq!(declarers(store, "acme/app").await, [0; 0]);

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use http::Method;
 use hubcheck::clock::Clock;
 use hubcheck::config::{Config, ImageBinding};
-use hubcheck::demo::github::{CheckRun, GitHub, NewCommit, SimulatedApp, Status};
+use hubcheck::demo::github::{CheckRun, GitHub, NewCommit, Request, SimulatedApp, Status};
 use hubcheck::demo::images::{Image, ImageBuilder};
 use hubcheck::hooks::{HookKeys, Sender};
 use hubcheck::model::{CommitSha, DeliveryId, Digest, RepoName, Visibility};
@@ -342,6 +343,16 @@ impl House {
         let request = self.client.post(format!("{}{path}", self.url)).bearer_auth(ADMIN);
         let answer = request.send().await.unwrap();
         (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
+    /// Writes that GitHub refused.
+    pub(crate) fn refused_writes(&self) -> Vec<Request> {
+        let mut refused = self.github.ledger();
+        refused.retain(|request| {
+            let is_refused = request.status.is_some_and(|status| status.is_client_error());
+            is_refused && request.method != Method::GET
+        });
+        refused
     }
 
     /// Ends it all, and removes what was pulled. The story must have looked at every commit that was written to.
