@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hubcheck::config::{self, ImageBinding};
-use hubcheck::demo::github::{CheckRun, GitHub};
+use hubcheck::demo::github::{Caller, CheckRun, GitHub};
 use hubcheck::model::{CommitSha, ImageName, RepoName};
 use hubcheck::store::Store;
 
@@ -207,6 +207,55 @@ async fn a_repository_that_is_renamed_goes_on_under_its_new_name() {
         !house.github.writes().iter().any(redirected),
         "a write took the way over the old name"
     );
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_repository_that_is_transferred_is_its_new_owners_installations() {
+    let house = House::with_file("images: { acme/app: {} }", |config| config.images.clear()).await;
+    house.is_indexed(1).await;
+    let moved: RepoName = "rival/app".parse().unwrap();
+    house.github.install("rival");
+    house.github.rename(&house.repo, &moved);
+    let event = house.github.repository_event(&moved, "transferred").unwrap();
+    assert_eq!(house.github.deliver(event).await, 202);
+    let id = house.github.repo_id(&moved).unwrap();
+    let rival = house.github.installation("rival").unwrap();
+    house
+        .until("it is another installation's", async |store| {
+            let known = store.declared_by(id).await.unwrap();
+            known.is_some_and(|known| known.repo.name == moved && known.repo.installation == rival)
+        })
+        .await;
+    let commit = house.github.commit(&moved, "after the move").unwrap();
+    let image = crate::support::house::labelled(&commit, "echo fine");
+    house.push("v1", &image).await;
+    let seen = |github: &GitHub| github.check_runs(&moved, &commit).pop()?.conclusion;
+    assert_eq!(house.github.wait_for(PATIENCE, seen).await.unwrap(), "success");
+    let writes = house.github.writes();
+    assert!(
+        writes
+            .iter()
+            .all(|write| write.caller == Caller::Installation(rival)),
+        "{writes:#?}"
+    );
+    house.close().await;
+}
+
+#[tokio::test]
+async fn an_image_of_a_repository_that_was_deleted_is_nobodys() {
+    let house = House::with_file("images: { acme/app: {} }", |config| config.images.clear()).await;
+    house.is_indexed(1).await;
+    let event = house.github.repository_event(&house.repo, "deleted").unwrap();
+    house.github.remove(&house.repo);
+    assert_eq!(house.github.deliver(event).await, 202);
+    let image: ImageName = IMAGE.parse().unwrap();
+    house
+        .until("nobody declares the image", async |store| {
+            !store.may_be_declared(&image).await.unwrap()
+        })
+        .await;
+    assert_eq!(house.announce("v1").await["decision"], "ignored");
     house.close().await;
 }
 
