@@ -10,7 +10,6 @@ use http::header::LOCATION;
 use tar::{Archive, EntryType};
 
 use super::error::GithubError;
-use super::quota::Urgency;
 use super::transport::{self, Request};
 use super::{GitHub, path};
 use crate::model::{CommitSha, Repo};
@@ -45,12 +44,7 @@ impl GitHub {
         at: &CommitSha,
         paths: &[&str],
     ) -> Result<Result<Vec<ArchivedFile>, String>, GithubError> {
-        let place = Request::whereabouts(path(&repo.name, &format!("/tarball/{at}")));
-        // Tests under way wait for it.
-        let request = Request {
-            urgency: Urgency::Verdict,
-            ..place
-        };
+        let request = Request::whereabouts(path(&repo.name, &format!("/tarball/{at}")));
         let answer = self.send_for(repo, &request).await?;
         let place = answer.headers.get(LOCATION).and_then(|place| place.to_str().ok());
         let place = place.and_then(|place| place.parse().ok()).ok_or_else(|| {

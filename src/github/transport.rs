@@ -62,11 +62,11 @@ impl Request {
         }
     }
 
-    /// Asks where something lies.
+    /// Asks where something lies: what tests under way wait for.
     pub(super) fn whereabouts(path: String) -> Self {
         Self {
             is_whereabouts: true,
-            ..Self::get(path)
+            ..Self::urgent(path)
         }
     }
 

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use super::Pipeline;
-use super::retry::pause;
 use super::worker::JobError;
 use crate::clock::{UnixMillis, millis, timestamp};
 use crate::hooks::github::{ArrivedCommit, RepoRef};
@@ -34,8 +33,7 @@ impl Pipeline {
         let Some(declared) = self.store().declared_by(came.repo.id).await? else {
             if self.store().is_indexing().await? {
                 let why = "what the repositories declare is being read";
-                let at = self.store().clock().now() + millis(pause(lease.retries));
-                return Ok(self.store().retry(lease, at, why).await?);
+                return self.try_again(lease, None, why).await;
             }
             return Ok(self.store().complete(lease).await?);
         };
@@ -47,10 +45,7 @@ impl Pipeline {
             }
             match self.awaited(image, declaration, &came.arrival).await {
                 Ok(of_image) => awaited.extend(of_image),
-                Err(error) => {
-                    let at = self.store().clock().now() + millis(pause(lease.retries));
-                    return Ok(self.store().retry(lease, at, &error.to_string()).await?);
-                }
+                Err(error) => return self.try_again(lease, None, &error.to_string()).await,
             }
         }
         let arrived = Arrived {

@@ -2,9 +2,7 @@
 //! the operator's orders.
 
 use super::Pipeline;
-use super::retry::pause;
 use super::worker::JobError;
-use crate::clock::millis;
 use crate::delivery::OPERATOR;
 use crate::github::GithubError;
 use crate::hooks::github::{GithubEvent, RepoRef};
@@ -141,10 +139,9 @@ impl Pipeline {
 
     /// GitHub cannot be asked about an event now, and can be later.
     async fn event_waits(&self, lease: &Lease, error: &GithubError) -> Result<(), JobError> {
-        let wait = error.retry_after().unwrap_or_else(|| pause(lease.retries));
-        tracing::warn!(%error, ?wait, delivery = %lease.subject, "an event of GitHub's waits");
-        let at = self.store().clock().now() + millis(wait);
-        Ok(self.store().retry(lease, at, &error.to_string()).await?)
+        tracing::warn!(%error, delivery = %lease.subject, "an event of GitHub's waits");
+        self.try_again(lease, error.retry_after(), &error.to_string())
+            .await
     }
 
     /// Events may come late and out of order: that a repository is private is believed at once, that it is

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use super::Pipeline;
-use super::retry::pause;
 use super::worker::JobError;
-use crate::clock::millis;
 use crate::github::{Content, GithubError};
 use crate::model::{InstallationId, Repo};
 use crate::plan::{self, File, FileError};
@@ -25,10 +23,9 @@ impl Pipeline {
             ToIndex::Installation(id) => self.index_installation(lease, id).await?,
         };
         let Err(error) = read else { return Ok(()) };
-        let wait = error.retry_after().unwrap_or_else(|| pause(lease.retries));
-        tracing::warn!(%error, ?wait, "cannot read which repositories declare which images; tried again");
-        let at = self.store().clock().now() + millis(wait);
-        Ok(self.store().retry(lease, at, &error.to_string()).await?)
+        tracing::warn!(%error, "cannot read which repositories declare which images; tried again");
+        self.try_again(lease, error.retry_after(), &error.to_string())
+            .await
     }
 
     async fn index_everywhere(&self, lease: &Lease) -> Result<Result<(), GithubError>, JobError> {
@@ -75,10 +72,8 @@ impl Pipeline {
     async fn read_declaration_in_time(&self, repo: &Repo) -> Result<Result<(), GithubError>, JobError> {
         loop {
             let read = self.read_declaration(repo).await?.map(drop);
-            match &read {
-                Err(GithubError::RateLimited { retry_after, .. }) if *retry_after <= PACED => {
-                    tokio::time::sleep(*retry_after).await;
-                }
+            match read.as_ref().err().and_then(GithubError::retry_after) {
+                Some(wait) if wait <= PACED => tokio::time::sleep(wait).await,
                 _ => return Ok(read),
             }
         }

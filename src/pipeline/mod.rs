@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::access::PageLinks;
-use crate::clock::UnixMillis;
+use crate::clock::{UnixMillis, millis};
 use crate::config::Docker;
 use crate::github::GitHub;
 use crate::metrics::Metrics;
@@ -40,7 +40,10 @@ use crate::registry::RegistryClient;
 use crate::resolve::{Bindings, Resolver};
 use crate::runner::Runner;
 use crate::signature::Verifier;
-use crate::store::Store;
+use crate::store::{Lease, Store};
+
+use retry::pause;
+use worker::JobError;
 
 pub use pace::SharedPace;
 pub use sweep::Surroundings;
@@ -128,6 +131,14 @@ impl Pipeline {
 
     fn store(&self) -> &Store {
         &self.parts.store
+    }
+
+    /// Gives a job back, to be done again after so long, or ever later where nobody says when.
+    async fn try_again(&self, lease: &Lease, wait: Option<Duration>, why: &str) -> Result<(), JobError> {
+        let wait = wait.unwrap_or_else(|| pause(lease.retries));
+        tracing::info!(job.kind = lease.kind.as_str(), job.subject = %lease.subject, ?wait, why, "a job is tried again");
+        let at = self.store().clock().now() + millis(wait);
+        Ok(self.store().retry(lease, at, why).await?)
     }
 
     /// How long something has waited; `None`: it does not.

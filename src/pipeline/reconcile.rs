@@ -10,7 +10,6 @@ use tokio::time::{Instant, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Pipeline;
-use super::retry::pause;
 use super::trace::Lost;
 use super::worker::JobError;
 use crate::clock::{UnixMillis, millis};
@@ -90,10 +89,8 @@ impl Pipeline {
                 error @ (RegistryError::RateLimited { retry_after, .. }
                 | RegistryError::Unavailable { retry_after, .. }),
             ) => {
-                let wait = retry_after.unwrap_or_else(|| pause(lease.retries));
-                tracing::warn!(%image, %error, ?wait, "cannot compare an image with its registry; tried again");
-                let at = self.store().clock().now() + millis(wait);
-                Ok(self.store().retry(lease, at, &error.to_string()).await?)
+                tracing::warn!(%image, %error, "cannot compare an image with its registry; tried again");
+                self.try_again(lease, retry_after, &error.to_string()).await
             }
             Err(error) => {
                 tracing::info!(%image, %error, "an image cannot be compared with its registry");

@@ -83,11 +83,7 @@ fn headline(story: &Story<'_>) -> String {
         Standing::Running => ("In progress", "the image's tests are running".to_owned()),
         Standing::Retrying { trouble } => ("Trying again", bounded_prose(trouble)),
         Standing::Awaiting { what } => ("Waiting", bounded_prose(what)),
-        Standing::Judged {
-            verdict,
-            successor_url,
-            ..
-        } => match Together::of(verdict, successor_url.is_some(), story.siblings) {
+        Standing::Judged { verdict, .. } => match story.beside_siblings(verdict) {
             Together::Own(own) => (outcome_in_words(own.outcome), bounded_prose(&own.title)),
             Together::Another(sibling, worse) => (
                 outcome_in_words(worse.outcome),

@@ -67,15 +67,27 @@ impl<'a> Story<'a> {
     /// What the run and its siblings come to, once it is judged.
     pub(super) fn together(&self) -> Option<Together<'a>> {
         match self.standing {
-            Standing::Judged {
-                verdict,
-                successor_url,
-                ..
-            } => Some(Together::of(verdict, successor_url.is_some(), self.siblings)),
+            Standing::Judged { verdict, .. } => Some(self.beside_siblings(verdict)),
             Standing::Queued | Standing::Running | Standing::Retrying { .. } | Standing::Awaiting { .. } => {
                 None
             }
         }
+    }
+
+    /// What this verdict of the run and its siblings come to.
+    pub(super) fn beside_siblings(&self, own: &'a Verdict) -> Together<'a> {
+        Together::of(own, self.is_superseded(), self.siblings)
+    }
+
+    /// Did another digest take its place?
+    fn is_superseded(&self) -> bool {
+        matches!(
+            self.standing,
+            Standing::Judged {
+                successor_url: Some(_),
+                ..
+            }
+        )
     }
 
     /// The verdict that counts for the commit, once there is one.
@@ -210,14 +222,10 @@ fn title(story: &Story<'_>) -> String {
         },
         Standing::Retrying { trouble } => format!("Trying again: {}", one_line(trouble)),
         Standing::Awaiting { what } => format!("Waiting: {}", one_line(what)),
-        Standing::Judged {
-            verdict,
-            successor_url,
-            ..
-        } => match Together::of(verdict, successor_url.is_some(), story.siblings) {
+        Standing::Judged { verdict, .. } => match story.beside_siblings(verdict) {
             Together::Own(own) => one_line(&own.title),
             Together::Another(sibling, worse) => format!("{}: {}", sibling.name(), one_line(&worse.title)),
-            Together::Open(sibling) if successor_url.is_some() => {
+            Together::Open(sibling) if story.is_superseded() => {
                 format!("Superseded, waiting for {}", sibling.name())
             }
             Together::Open(sibling) => format!("Passed, waiting for {}", sibling.name()),

@@ -1,7 +1,8 @@
 //! Several digests of one image on one commit, under tags of their own: each has its run, and the commit is green
 //! only if all of them are.
 
-use hubcheck::demo::github::GitHub;
+use hubcheck::demo::github::{CheckRun, GitHub};
+use hubcheck::model::CommitSha;
 
 use crate::support::house::{ENDLESS, House, PATIENCE, labelled};
 
@@ -28,16 +29,22 @@ async fn a_digest_that_passes_after_another_failed_does_not_make_the_commit_gree
     house.close().await;
 }
 
+/// A commit whose `v2` is tested without end, and the check of its `v2-alpine`, which has passed and waits for that.
+async fn one_waits_for_another(house: &House) -> (CommitSha, CheckRun) {
+    let (commit, image) = house.build_image("two variants", ENDLESS);
+    house.push("v2", &image).await;
+    // Its check run is there, so that the other's is the newest.
+    house.told(&commit, "Testing").await;
+    house.push("v2-alpine", &labelled(&commit, "echo quick")).await;
+    let waiting = house.told(&commit, "Passed, waiting for v2 (").await;
+    (commit, waiting)
+}
+
 #[tokio::test]
 async fn a_digest_that_passed_waits_until_the_others_are_judged() {
     for (last, verdict) in [("echo fine", "success"), ("exit 3", "failure")] {
         let house = House::open().await;
-        let (commit, image) = house.build_image("two variants", ENDLESS);
-        house.push("v2", &image).await;
-        // Its check run is there, so that the other's is the newest.
-        house.told(&commit, "Testing").await;
-        house.push("v2-alpine", &labelled(&commit, "echo quick")).await;
-        let waiting = house.told(&commit, "Passed, waiting for v2 (").await;
+        let (commit, waiting) = one_waits_for_another(&house).await;
         assert_eq!(
             (waiting.status.as_str(), waiting.conclusion),
             ("in_progress", None)
@@ -82,11 +89,7 @@ async fn once_the_failing_digest_is_replaced_or_passes_again_the_commit_is_green
 #[tokio::test]
 async fn one_that_passed_and_waits_is_not_left_in_progress_when_its_own_tag_moves() {
     let house = House::open().await;
-    let (commit, image) = house.build_image("two variants", ENDLESS);
-    house.push("v2", &image).await;
-    house.told(&commit, "Testing").await;
-    house.push("v2-alpine", &labelled(&commit, "echo quick")).await;
-    let waiting = house.told(&commit, "Passed, waiting for v2 (").await;
+    let (commit, waiting) = one_waits_for_another(&house).await;
     house.push("v2-alpine", &labelled(&commit, "echo again")).await;
     house.told(&commit, "Passed, waiting for v2 (").await;
     let overtaken = |github: &GitHub| {

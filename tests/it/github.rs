@@ -27,7 +27,12 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
-        let simulated = Simulated::start(SimulatedApp::default()).await.unwrap();
+        Self::before(SimulatedApp::default()).await
+    }
+
+    /// The same, at a GitHub that knows this App.
+    async fn before(app: SimulatedApp) -> Self {
+        let simulated = Simulated::start(app).await.unwrap();
         let name: RepoName = "acme/app".parse().unwrap();
         simulated.add_repo(&name, Visibility::Private);
         let sha = simulated.commit(&name, "Add the app").unwrap();

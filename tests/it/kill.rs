@@ -24,7 +24,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tempfile::TempDir;
 
-use crate::cli::{hubcheck, run, serving, serving_child};
+use crate::cli::{self, hubcheck, run, serving, serving_child};
 use crate::support::house::{IMAGE, labelled, today};
 use crate::support::postgres::Database;
 use crate::support::registry::Registry;
@@ -320,11 +320,5 @@ pub(crate) fn free_address() -> String {
 
 /// Asks a process to end, and sees that it does so in order.
 pub(crate) async fn terminate(mut bot: tokio::process::Child) {
-    let pid = bot.id().unwrap().to_string();
-    tokio::process::Command::new("kill")
-        .args(["-TERM", &pid])
-        .status()
-        .await
-        .unwrap();
-    assert_eq!(bot.wait().await.unwrap().code(), Some(0));
+    assert_eq!(cli::terminate(&mut bot).await.code(), Some(0));
 }

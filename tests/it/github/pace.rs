@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use hubcheck::demo::github::{Fault, GitHub as Simulated, SimulatedApp, Trouble};
-use hubcheck::github::{GitHub, GithubError, Noting, Pace, Taking, Urgency};
-use hubcheck::model::{InstallationId, Progress, Visibility};
+use hubcheck::demo::github::{Fault, SimulatedApp, Trouble};
+use hubcheck::github::{GithubError, Noting, Pace, Taking, Urgency};
+use hubcheck::model::{InstallationId, Progress};
 
-use super::{Scene, trust};
+use super::Scene;
 
 /// Lets so many questions through, and no more for half a minute.
 #[derive(Default)]
@@ -49,17 +49,7 @@ async fn limited() -> Scene {
         is_limited: true,
         ..SimulatedApp::default()
     };
-    let simulated = Simulated::start(app).await.unwrap();
-    let name = "acme/app".parse().unwrap();
-    simulated.add_repo(&name, Visibility::Private);
-    let sha = simulated.commit(&name, "Add the app").unwrap();
-    let github = GitHub::new(&simulated.config().unwrap(), &trust()).unwrap();
-    Scene {
-        simulated,
-        github,
-        name,
-        sha,
-    }
+    Scene::before(app).await
 }
 
 fn waits(told: Result<impl std::fmt::Debug, GithubError>) -> Duration {
