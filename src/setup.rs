@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, millis};
@@ -60,15 +60,14 @@ pub async fn set_up(
         ConnectionLimits::default(),
         stop.clone(),
     ));
-    let app = tokio::select! {
-        app = made_here(config, (&trust, &store), coming) => app,
-        app = made_elsewhere(&store) => Some(app),
-    };
-    if let Some(app) = app {
-        config.github.adopt(app);
-    }
-    // Whoever was answered is led on before the connections end.
+    let (app, answer) = made(config, (&trust, &store), coming).await;
+    config.github.adopt(app);
+    // The server takes no more requests before the browser is led on: its next one is for the bot that has an App.
     stop.cancel();
+    if let Some(answer) = answer {
+        // Whoever asked may have gone; what was made is made.
+        let _ = answer.send(Answer::Made);
+    }
     if let Err(error) = server.await {
         tracing::warn!(%error, "the set-up's server did not end in order");
     }
@@ -76,24 +75,25 @@ pub async fn set_up(
     Ok(())
 }
 
-/// Turns the codes that come into an App, until one does.
-async fn made_here(
+/// Turns the codes that come into an App, until one does; or takes the one that another replica was given meanwhile.
+///
+/// With it comes whoever is still to be told that it is made.
+async fn made(
     config: &Config,
-    made_with: (&Trust, &Store),
+    (trust, store): (&Trust, &Store),
     mut codes: mpsc::Receiver<Code>,
-) -> Option<RegisteredApp> {
-    while let Some(coming) = codes.recv().await {
-        let (told, app) = match taken_over(config, made_with, &coming).await {
-            Ok(app) => (Answer::Made, Some(app)),
-            Err(answer) => (answer, None),
+) -> (RegisteredApp, Option<oneshot::Sender<Answer>>) {
+    loop {
+        let coming = tokio::select! {
+            Some(coming) = codes.recv() => coming,
+            app = made_elsewhere(store) => return (app, None),
         };
-        // Whoever asked may have gone; what was made is made.
-        let _ = coming.answer.send(told);
-        if app.is_some() {
-            return app;
+        match taken_over(config, (trust, store), &coming).await {
+            Ok(app) => return (app, Some(coming.answer)),
+            // Whoever asked may have gone.
+            Err(answer) => drop(coming.answer.send(answer)),
         }
     }
-    None
 }
 
 /// The App that another replica was given meanwhile.

@@ -158,9 +158,6 @@ impl Pipeline {
         (installation, due): (InstallationId, &Due),
         halts: i64,
     ) -> Result<Sent, JobError> {
-        if let Some(until) = self.spend(installation, due).await? {
-            return Ok(Sent::Held(until));
-        }
         let told = match self.read_story(due.run()).await {
             Ok(told) => told,
             // What cannot be read now cannot be read later, and the others can.
@@ -169,13 +166,21 @@ impl Pipeline {
             }
             Err(error) => return Err(error),
         };
+        let repo = told.repo();
+        if repo.installation != installation {
+            // It went to another installation since this was written down: that one's writer tells it, from its budget.
+            self.store().installed(repo.id, repo.installation).await?;
+            return Ok(Sent::Aside);
+        }
+        if let Some(until) = self.spend(installation, due).await? {
+            return Ok(Sent::Held(until));
+        }
         let sent = match due {
             Due::Check(check) => self.send_check(lease, check, &told).await?,
             Due::Status(status) => self.send_status(lease, status, &told).await?,
         };
         match sent {
             Ok(()) => {
-                let repo = told.repo();
                 if self.parts.github.was_moved(&repo.name) {
                     self.look_again(repo).await;
                 }

@@ -118,7 +118,7 @@ impl Store {
         let mut tx = self.db.begin().await?;
         let mut admissions = Vec::with_capacity(new.len());
         for new in new {
-            Self::remember_repo(&mut tx, &new.source.repo).await?;
+            self.remember_repo(&mut tx, &new.source.repo).await?;
             admissions.push(self.place(&mut tx, pushes.first(), new).await?);
         }
         let end = match admissions.first() {

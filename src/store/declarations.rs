@@ -157,7 +157,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let before = before.map_or(i64::MIN, |before| before.version);
         let mut tx = self.db.begin().await?;
-        Self::remember_repo(&mut tx, repo).await?;
+        self.remember_repo(&mut tx, repo).await?;
         let (good, problem) = match reading {
             Reading::Good { text, .. } => (Some(text.as_str()), None),
             Reading::Absent => (None, None),

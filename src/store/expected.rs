@@ -107,7 +107,7 @@ impl Store {
         let mut tx = self.db.begin().await?;
         self.complete_in(&mut tx, held).await?;
         if !new.is_empty() {
-            Self::remember_repo(&mut tx, arrived.repo).await?;
+            self.remember_repo(&mut tx, arrived.repo).await?;
         }
         for new in new {
             if !Self::is_told(&mut tx, arrived, new).await? {

@@ -152,14 +152,27 @@ impl Store {
     /// The App is installed in a repository, maybe anew under another number: what waits for the repository is
     /// that installation's from now on.
     pub async fn installed(&self, repo: RepoId, installation: InstallationId) -> Result<(), StoreError> {
-        // What the other installation's writer had begun may still be under way.
-        let settled = self.clock.now() + millis(UNDER_WAY);
         let mut tx = self.db.begin().await?;
         tx.execute(
             "UPDATE repos SET installation_id = $2 WHERE id = $1",
             args![repo.0, installation.0],
         )
         .await?;
+        self.hand_over_reports(&mut tx, repo, installation).await?;
+        tx.commit().await?;
+        self.ring([JobKind::Report]);
+        Ok(())
+    }
+
+    /// What waits for a repository is this installation's from now on, and what GitHub refused may be welcome.
+    pub(super) async fn hand_over_reports(
+        &self,
+        tx: &mut Tx,
+        repo: RepoId,
+        installation: InstallationId,
+    ) -> Result<(), StoreError> {
+        // What the other installation's writer had begun may still be under way.
+        let settled = self.clock.now() + millis(UNDER_WAY);
         let checks = tx
             .execute(
                 "UPDATE checks SET installation_id = $2, parked = NULL, failures = 0,
@@ -179,10 +192,8 @@ impl Store {
             )
             .await?;
         if checks + statuses > 0 {
-            self.wake(&mut tx, report_job(installation.0)).await?;
+            self.wake(tx, report_job(installation.0)).await?;
         }
-        tx.commit().await?;
-        self.ring([JobKind::Report]);
         Ok(())
     }
 

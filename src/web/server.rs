@@ -152,6 +152,13 @@ impl Server {
         let mut stopping = false;
         loop {
             tokio::select! {
+                // An answer that is given after the stop says so: no request follows it on this connection.
+                biased;
+                () = self.abort.cancelled() => return,
+                () = self.stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    connection.as_mut().graceful_shutdown();
+                }
                 ended = connection.as_mut() => {
                     if let Err(error) = ended {
                         tracing::debug!(%peer, %error, "a connection broke");
@@ -159,11 +166,6 @@ impl Server {
                     return;
                 }
                 () = phases.overdue(self.limits.header) => return,
-                () = self.stop.cancelled(), if !stopping => {
-                    stopping = true;
-                    connection.as_mut().graceful_shutdown();
-                }
-                () = self.abort.cancelled() => return,
             }
         }
     }

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
 use http::{Method, StatusCode};
+use hubcheck::app_manifest::AppManifest;
 use hubcheck::demo::github::{Fault, GitHub, SimulatedApp, Trouble};
 use hubcheck::model::{RepoName, Visibility};
 use tempfile::TempDir;
@@ -51,6 +52,30 @@ async fn before_the_app() -> (GitHub, RepoName) {
     github.commit(&repo, "the first commit").unwrap();
     github.uninstall(repo.owner()).unwrap();
     (github, repo)
+}
+
+/// A client that looks where it is led, and does not go.
+fn leads_nowhere() -> reqwest::Client {
+    let client = reqwest::Client::builder().no_proxy();
+    client
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap()
+}
+
+/// Where GitHub leads whoever agrees to its form.
+async fn agreed(client: &reqwest::Client, github: &GitHub, state: &str, manifest: &str) -> String {
+    let form = [
+        ("manifest", manifest),
+        ("state", state),
+        ("owner", "octocat"),
+        ("name", "made by hand"),
+    ];
+    let made = client
+        .post(format!("{}/settings/apps/made", github.url()))
+        .form(&form);
+    let made = made.send().await.unwrap();
+    made.headers()["location"].to_str().unwrap().to_owned()
 }
 
 /// The bot without an App, the browser that sets it up, and what both of them reach.
@@ -136,20 +161,8 @@ impl SetUp {
         let action = browser.attribute("form", "action").await;
         let (_, state) = action.split_once("?state=").unwrap();
         let manifest = browser.attribute("input[name=manifest]", "value").await;
-        let agreed = [
-            ("manifest", manifest.as_str()),
-            ("state", state),
-            ("owner", "octocat"),
-            ("name", "made twice"),
-        ];
-        let stays = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .unwrap();
-        let made = stays.post(format!("{github}/settings/apps/made")).form(&agreed);
-        let made = made.send().await.unwrap();
-        let leads = made.headers()["location"].to_str().unwrap().to_owned();
+        let stays = leads_nowhere();
+        let leads = agreed(&stays, &self.github, state, &manifest).await;
         let (_, code) = leads.split_once("code=").unwrap();
         let (code, _) = code.split_once('&').unwrap();
         let conversion = format!("{github}/app-manifests/{code}/conversions");
@@ -225,4 +238,37 @@ async fn from_the_printed_link_to_a_green_check() {
     let remove = Command::new("docker").args(["rmi", &pulled]).output();
     let removed = remove.await.unwrap();
     assert!(removed.status.success(), "{removed:?}");
+}
+
+#[tokio::test]
+async fn once_the_app_is_made_the_form_answers_nobody_any_more() {
+    let (github, _) = before_the_app().await;
+    let registry = Registry::start();
+    let folder = tempfile::tempdir().unwrap();
+    let (mut bot, url, link) = without_app(&folder, &github, &registry).await;
+    let client = leads_nowhere();
+    let opened = client.get(&link).send().await.unwrap();
+    let cookie = opened.headers()["set-cookie"].to_str().unwrap();
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let form = client.post(format!("{url}/setup")).header("cookie", &cookie);
+    let form = form.form(&[("organisation", "")]).send().await.unwrap();
+    let form = form.text().await.unwrap();
+    let (_, state) = form.split_once("?state=").unwrap();
+    let (state, _) = state.split_once('"').unwrap();
+    let manifest = AppManifest::at(&url);
+    let manifest = serde_json::to_string(&manifest).unwrap();
+    let back = agreed(&client, &github, state, &manifest).await;
+
+    let made = client.get(&back).header("cookie", &cookie).send().await.unwrap();
+    assert_eq!(made.status(), StatusCode::SEE_OTHER);
+    assert_eq!(made.headers()["location"], "/setup");
+    assert_eq!(
+        made.headers()["connection"],
+        "close",
+        "the next request is for the bot"
+    );
+    let next = client.get(format!("{url}/setup")).header("cookie", &cookie);
+    let next = next.send().await.unwrap().text().await.unwrap();
+    assert!(next.contains("Step 2 of 3"), "{next}");
+    assert!(terminate(&mut bot).await.success());
 }

@@ -80,10 +80,10 @@ impl Pipeline {
     pub(super) async fn look_again(&self, repo: &Repo) -> Option<String> {
         self.parts.github.forget_installation(&repo.name);
         let seen = match self.parts.github.repo(&repo.name).await {
-            Ok(now) if now.id == repo.id => self
-                .repo_looks(repo, &now)
-                .await
-                .map_err(|error| error.to_string()),
+            Ok(now) if now.id == repo.id => {
+                let kept = self.store().repo_seen(&now).await;
+                kept.map_err(|error| error.to_string())
+            }
             // Nothing of ours belongs there.
             Ok(_) => Err("its name belongs to another repository now".to_owned()),
             Err(error) => Err(error.to_string()),
@@ -92,13 +92,5 @@ impl Pipeline {
             tracing::warn!(repo.name = %repo.name, why, "cannot look a repository up again");
         }
         seen.err()
-    }
-
-    async fn repo_looks(&self, before: &Repo, now: &Repo) -> Result<(), JobError> {
-        self.store().repo_seen(now).await?;
-        if now.installation != before.installation {
-            self.store().installed(now.id, now.installation).await?;
-        }
-        Ok(())
     }
 }

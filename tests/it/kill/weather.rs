@@ -21,10 +21,13 @@ const FAULTS: u32 = 5;
 const STORM: Duration = Duration::from_secs(3);
 
 /// What a killed program had heard so shortly before, it could not write down.
-const UNHEARD_MS: i64 = 1_000;
+const UNHEARD_MS: i64 = 2_000;
 
-/// How long a question may be under way on a busy machine. Every pause that is asked for is longer.
-const UNDER_WAY_MS: i64 = 1_000;
+/// How long a question may be under way on a busy machine.
+const UNDER_WAY_MS: i64 = 2_000;
+
+/// Seconds of the pauses that GitHub asks for: more than may be excused.
+const PAUSES: std::ops::RangeInclusive<u64> = 3..=4;
 
 /// What the owner of an account did, and has not undone yet.
 #[derive(Clone, Copy, Debug)]
@@ -54,8 +57,8 @@ struct Weather {
     renames: u32,
     /// How often something was to go wrong.
     troubles: u32,
-    /// When the program was killed, in Unix milliseconds.
-    kills: Vec<i64>,
+    /// From when it was to die until it was dead, in Unix milliseconds: a write to the disk is not interrupted.
+    kills: Vec<(i64, i64)>,
 }
 
 #[tokio::test]
@@ -101,15 +104,20 @@ impl Weather {
 
     /// All that waits is told as under way, and the program is killed.
     async fn fair_morning(&mut self, waiting: &[Paper]) {
-        let mut bot = serving_child(self.folder.path()).await;
+        let bot = serving_child(self.folder.path()).await;
         let (github, repo) = (&self.outbox.github, &self.outbox.repo);
         let are_told = |_: &GitHub| {
             let is_told = |paper: &Paper| !github.check_runs(repo, &paper.commit).is_empty();
             waiting.iter().all(is_told).then_some(())
         };
         github.wait_for(PATIENCE, are_told).await.unwrap();
+        self.kill(bot).await;
+    }
+
+    async fn kill(&mut self, mut bot: tokio::process::Child) {
+        let told = Clock::default().now();
         bot.kill().await.unwrap();
-        self.kills.push(Clock::default().now());
+        self.kills.push((told, Clock::default().now()));
     }
 
     /// The program works through a bit of everything, until it is killed.
@@ -118,7 +126,7 @@ impl Weather {
             let fault = self.fault();
             self.outbox.github.fail(fault);
         }
-        let mut bot = serving_child(self.folder.path()).await;
+        let bot = serving_child(self.folder.path()).await;
         // Most of the time nobody stands in the way but GitHub itself.
         for part in [0.3, 0.2, 0.5] {
             tokio::time::sleep(STORM.mul_f64(self.chance.random::<f64>() * part)).await;
@@ -127,8 +135,7 @@ impl Weather {
         if self.deed.is_some() && self.chance.random_bool(0.7) {
             self.undo().await;
         }
-        bot.kill().await.unwrap();
-        self.kills.push(Clock::default().now());
+        self.kill(bot).await;
         if self.chance.random_bool(0.3) {
             // Nobody hears of it now.
             self.act().await;
@@ -164,7 +171,7 @@ impl Weather {
         let refusal = |status: u16, message: &str| {
             Trouble::Refusal(StatusCode::from_u16(status).unwrap(), message.to_owned())
         };
-        let seconds = self.chance.random_range(2..=3);
+        let seconds = self.chance.random_range(PAUSES);
         let limit = |status| Trouble::SecondaryLimit {
             status,
             retry_after: Some(seconds),
@@ -357,13 +364,17 @@ impl Weather {
 
     fn nobody_knocked_at_a_closed_door(&self) {
         let was_unheard = |early: &TooEarly| {
-            let heard = early.refused_at..early.refused_at + UNHEARD_MS;
-            self.kills.iter().any(|kill| heard.contains(kill))
+            let mut kills = self.kills.iter();
+            kills.any(|(told, dead)| (told - UNHEARD_MS..=*dead).contains(&early.refused_at))
         };
         let mut early = self.outbox.github.asked_too_early();
         early.retain(|early| !was_unheard(early));
         // Several jobs may ask at once: their questions may be under way when one of them is refused.
         early.retain(|early| early.at > early.refused_at + UNDER_WAY_MS);
-        assert!(early.is_empty(), "{early:#?}");
+        assert!(
+            early.is_empty(),
+            "killed at {:?}, and asked {early:#?}",
+            self.kills
+        );
     }
 }

@@ -9,6 +9,7 @@ use crate::support::store::{LEASE, Shelf, on_both_engines};
 on_both_engines! {
     only_what_changed_is_due_at_github_and_verdicts_come_first,
     what_github_refused_is_the_new_installations_when_the_app_comes_back,
+    a_repository_that_is_seen_in_another_installation_takes_along_what_waits_for_it,
     what_goes_to_another_installation_amid_a_write_is_not_written_twice,
 }
 
@@ -96,6 +97,27 @@ async fn what_github_refused_is_the_new_installations_when_the_app_comes_back(sh
     assert_eq!(again.subject, "43");
     assert_eq!(checks(&shelf, InstallationId(43)).await.len(), 1);
     assert_eq!(statuses(&shelf, InstallationId(43)).await.len(), 1);
+}
+
+async fn a_repository_that_is_seen_in_another_installation_takes_along_what_waits_for_it(shelf: Shelf) {
+    let (old, new) = (InstallationId(42), InstallationId(43));
+    let run = shelf.made("v1", '1', 1).await;
+    let mut repo = shelf.store.run(run).await.unwrap().unwrap().source.repo;
+    assert_eq!(repo.installation, old);
+    shelf.store.repo_seen(&repo).await.unwrap();
+    assert_eq!(checks(&shelf, old).await.len(), 1, "it is where it was");
+
+    repo.installation = new;
+    shelf.store.repo_seen(&repo).await.unwrap();
+    assert!(checks(&shelf, old).await.is_empty());
+    assert!(statuses(&shelf, old).await.is_empty());
+    assert_eq!(checks(&shelf, new).await.len(), 1);
+    assert_eq!(statuses(&shelf, new).await.len(), 1);
+    let writers = [
+        shelf.claim(JobKind::Report).await,
+        shelf.claim(JobKind::Report).await,
+    ];
+    assert!(writers.iter().any(|writer| writer.subject == "43"), "{writers:?}");
 }
 
 async fn what_goes_to_another_installation_amid_a_write_is_not_written_twice(shelf: Shelf) {

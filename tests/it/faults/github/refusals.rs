@@ -140,6 +140,35 @@ async fn a_repository_that_another_account_takes_over_is_followed_to_its_install
 }
 
 #[tokio::test]
+async fn what_was_written_down_for_an_installation_that_is_gone_is_told_by_the_one_that_came_after_it() {
+    let mut outbox = Outbox::new().await;
+    let paper = outbox.judged().await;
+    let gone = outbox.github.installation("acme").unwrap();
+    outbox.github.uninstall("acme").unwrap();
+    outbox.github.install("acme");
+    let now = outbox.github.installation("acme").unwrap();
+    // Somebody has seen where the repository is, and died before what waits for it was handed over.
+    sqlx::query("UPDATE repos SET installation_id = $1")
+        .bind(now.0)
+        .execute(outbox.database().await)
+        .await
+        .unwrap();
+    outbox.open().await;
+    outbox.shown(&paper).await;
+    let sql = "SELECT installation_id FROM github_budget";
+    let spent: Vec<i64> = sqlx::query_scalar(sql)
+        .fetch_all(outbox.database().await)
+        .await
+        .unwrap();
+    assert!(spent.contains(&now.0), "{spent:?}");
+    assert!(
+        !spent.contains(&gone.0),
+        "its budget is not the other's: {spent:?}"
+    );
+    outbox.shut().await;
+}
+
+#[tokio::test]
 async fn what_is_gone_for_good_is_parked_at_once_and_the_others_go_out() {
     let mut outbox = Outbox::new().await;
     let gone = [
