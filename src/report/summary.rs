@@ -4,7 +4,8 @@
 //! what is left: whatever an image says of itself, the verdict stands.
 
 use crate::model::{
-    Bytes, Cause, Elapsed, FailedTest, JudgedClaim, Limits, Plan, SourcePlace, StepResult, Tag, Verdict,
+    Bytes, Cause, Elapsed, FailedTest, JudgedClaim, Limits, Outcome, Plan, SourcePlace, StepResult, Tag,
+    Verdict,
 };
 
 use super::changes::{TestChanges, of_image};
@@ -31,6 +32,9 @@ const MAX_DETAIL: usize = 4000;
 
 /// Bytes of a note: it may name a few keys and images.
 const MAX_NOTE: usize = 600;
+
+/// What need not be built anew need not be pushed anew.
+const ONCE_MENDED: &str = "What is mended elsewhere than in the image, as in `.github/hubcheck.yml` or with an account at the registry, needs no other push: run this check again.\n\n";
 
 /// The summary of `story`.
 pub(super) fn write(story: &Story<'_>) -> String {
@@ -112,6 +116,11 @@ fn headline(story: &Story<'_>) -> String {
     } = story.standing
     {
         headline.extend(["[The run that took its place](", url, ")\n\n"]);
+    } else if let Standing::Judged { verdict, .. } = story.standing
+        && verdict.outcome == Outcome::ActionRequired
+        && story.mend.is_none()
+    {
+        headline.push_str(ONCE_MENDED);
     }
     if story.attempt > 1 {
         let attempt = story.attempt.to_string();

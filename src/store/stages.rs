@@ -2,22 +2,11 @@
 //! the next job, under the lease of the job that found it out.
 
 use super::db::{Tx, args};
-use super::jobs::{JobKind, Lease, NewJob};
-use super::record::{Json, json};
+use super::jobs::{JobKind, Lease};
+use super::record::json;
 use super::{Store, StoreError};
 use crate::clock::UnixMillis;
-use crate::model::{Evidence, JudgedClaim, Outcome, Policy, RunId, Verdict, WaitEnd};
-
-/// What became of the wish to run once more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rerun {
-    /// A new attempt.
-    Made(RunId),
-    /// An attempt is under way.
-    UnderWay(RunId),
-    /// There never was an image: it is waited for once more.
-    Awaited(RunId),
-}
+use crate::model::{Evidence, JudgedClaim, Outcome, RunId, Verdict, WaitEnd};
 
 impl Store {
     /// A run's tests begin. Returns whether they had begun before: then what is left of them must go.
@@ -194,85 +183,6 @@ impl Store {
         tx.commit().await?;
         self.ring([held.kind, JobKind::Test, JobKind::Report]);
         Ok(cancelled)
-    }
-
-    /// A new attempt of a finished run, on the same digest, for the delivery that asked for it.
-    pub async fn rerun(&self, held: &Lease, run: RunId, delivery: &str) -> Result<Option<Rerun>, StoreError> {
-        Ok(self.rerun_all(held, &[run], delivery).await?.pop())
-    }
-
-    /// [`Store::rerun`] of several runs for one delivery.
-    pub async fn rerun_all(
-        &self,
-        held: &Lease,
-        runs: &[RunId],
-        delivery: &str,
-    ) -> Result<Vec<Rerun>, StoreError> {
-        let mut tx = self.db.begin().await?;
-        self.complete_in(&mut tx, held).await?;
-        let mut made = Vec::new();
-        for run in runs {
-            made.extend(self.rerun_in(&mut tx, *run, delivery).await?);
-        }
-        tx.commit().await?;
-        self.ring([held.kind, JobKind::Test, JobKind::Expect, JobKind::Report]);
-        Ok(made)
-    }
-
-    async fn rerun_in(&self, tx: &mut Tx, run: RunId, delivery: &str) -> Result<Option<Rerun>, StoreError> {
-        // A commit that waited in vain may have its run by now, and that is meant.
-        let run = Self::run_instead_of(tx, run).await?.unwrap_or(run);
-        let newest: Option<(String, String, String)> = tx
-            .row(
-                "SELECT n.id, n.stage, n.policy FROM runs AS r JOIN runs AS n
-                   ON n.repo_id = r.repo_id AND n.image = r.image AND n.digest = r.digest AND n.platform = r.platform
-                  AND n.commit_sha = r.commit_sha AND n.plan_fingerprint = r.plan_fingerprint
-                 WHERE r.id = $1 ORDER BY n.attempt DESC LIMIT 1",
-                args![run.to_string()],
-            )
-            .await?;
-        let Some((newest, stage, policy)) = newest else {
-            return Ok(self.expect_again(tx, run).await?.map(Rerun::Awaited));
-        };
-        let policy: Json<Policy> = policy
-            .try_into()
-            .map_err(|error| StoreError::Corrupt(format!("policy of run {newest}: {error}")))?;
-        if stage != "finished" {
-            return Ok(Some(Rerun::UnderWay(run_id(&newest)?)));
-        }
-        let again = RunId::new();
-        tx.execute(
-            "INSERT INTO runs (id, repo_id, image, digest, platform, commit_sha, plan_fingerprint, attempt,
-                image_private, evidence, binding, claims, plan, policy, context, pushed, stage, delivery_id,
-                created_at, superseded_by)
-             SELECT $1, repo_id, image, digest, platform, commit_sha, plan_fingerprint, attempt + 1,
-                image_private, evidence, binding, claims, plan, policy, context, pushed, 'queued', $2, $3, superseded_by
-             FROM runs WHERE id = $4",
-            args![again.to_string(), delivery, self.clock.now(), newest.as_str()],
-        )
-        .await?;
-        tx.execute(
-            "INSERT INTO run_tags (run_id, tag, seen_at, superseded_by)
-             SELECT $1, tag, seen_at, superseded_by FROM run_tags WHERE run_id = $2",
-            args![again.to_string(), newest.as_str()],
-        )
-        .await?;
-        self.note_in(
-            tx,
-            again,
-            &format!("Run again on the same digest, after run {newest}"),
-        )
-        .await?;
-        self.open_reports(tx, again, policy.0.report).await?;
-        self.wake(
-            tx,
-            NewJob {
-                kind: JobKind::Test,
-                subject: again.to_string(),
-            },
-        )
-        .await?;
-        Ok(Some(Rerun::Made(again)))
     }
 
     /// Adds a sentence to a run's timeline.

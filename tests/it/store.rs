@@ -9,6 +9,7 @@ mod keep;
 mod pushes;
 mod queue;
 mod reports;
+mod reruns;
 mod runs;
 
 use hubcheck::model::{Outcome, Verdict};

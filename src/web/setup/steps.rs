@@ -2,16 +2,18 @@
 //! when it is done.
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use serde::Deserialize;
 use url::form_urlencoded::byte_serialize;
 
 use super::session;
-use crate::delivery::RECONCILIATION;
+use crate::delivery::{OPERATOR, RECONCILIATION};
 use crate::hooks::Sender;
 use crate::model::{ImageName, RegisteredApp, Repo};
 use crate::report::plain_text;
+use crate::store::DeliverySummary;
 use crate::web::App;
 use crate::web::pages::{Moment, page};
 use crate::web::problem::Problem;
@@ -29,6 +31,21 @@ struct Steps {
     app: Option<AppLine>,
     repos: Vec<RepoLine>,
     is_full: bool,
+}
+
+/// What whoever installed the App, and is not its maker, has left to do. It says nothing that is not known to all.
+#[derive(Template)]
+#[template(path = "setup_installed.html")]
+struct Installed {
+    /// Did an owner not agree yet?
+    is_asked_for: bool,
+}
+
+/// What GitHub leads here with after an installation.
+/// <https://docs.github.com/apps/creating-github-apps/registering-a-github-app/about-the-setup-url>
+#[derive(Deserialize)]
+pub(in crate::web) struct Installing {
+    setup_action: Option<String>,
 }
 
 struct AppLine {
@@ -67,32 +84,43 @@ impl LastPush {
             return Ok(None);
         };
         let delivery = app.store.delivery(push.delivery).await?;
-        let is_found = delivery.is_some_and(|delivery| delivery.summary.sender == RECONCILIATION);
+        let told_by = delivery.map_or("told by its webhook", |delivery| told_by(&delivery.summary));
         let reason = push.reason.as_deref().map(plain_text);
         Ok(Some(Self {
             at: Moment::of(push.received_at),
             tag: push.tag.to_string(),
-            told_by: if is_found {
-                "found by asking the registry, as no webhook told of it"
-            } else {
-                "told by its webhook"
-            },
+            told_by,
             came: reason.unwrap_or_else(|| push.stage.as_str().to_owned()),
             run: push.run().map(|run| run.to_string()),
         }))
     }
 }
 
-/// `GET /setup`: for the browser that made the App, and for the operator.
+/// A webhook that does not work is found out by this.
+fn told_by(delivery: &DeliverySummary) -> &'static str {
+    match delivery.sender.as_str() {
+        RECONCILIATION => "found by asking the registry, as no webhook told of it",
+        OPERATOR => "looked at again, as the operator asked",
+        _ if delivery.event.starts_with("check_") => "looked at again, as somebody asked at GitHub",
+        _ => "told by its webhook",
+    }
+}
+
+/// `GET /setup`: for the browser that made the App, and for the operator. Others who come from an installation are told
+/// what they have left to do.
 pub(in crate::web) async fn steps(
     State(app): State<App>,
     viewer: Viewer,
     headers: HeaderMap,
+    Query(Installing { setup_action }): Query<Installing>,
 ) -> Result<Response, Problem> {
     let maker = app.store.setup_session().await?;
     let is_maker = maker.is_some_and(|maker| session::is_of(&headers, &maker.digest));
     if !is_maker && !viewer.operator {
-        return Err(Problem::not_found());
+        let action = setup_action.ok_or_else(Problem::not_found)?;
+        return page(&Installed {
+            is_asked_for: action == "request",
+        });
     }
     let listed = app.store.listed_declarations(MOST_REPOS).await?;
     let is_full = i64::try_from(listed.len()).is_ok_and(|count| count >= MOST_REPOS);

@@ -3,20 +3,18 @@
 use std::time::Duration;
 
 use hubcheck::model::{Evidence, InstallationId, Outcome, Verdict};
-use hubcheck::store::{Admission, JobKind, Rerun, Stage, StoreError, Wanted};
+use hubcheck::store::{Admission, JobKind, Stage, StoreError, Wanted};
 
 use super::passed;
-use crate::support::store::{Shelf, delivery, new_run, on_both_engines};
+use crate::support::store::{Shelf, on_both_engines};
 
 on_both_engines! {
     three_tags_of_one_digest_share_a_run,
     a_newer_digest_of_the_tag_supersedes_a_waiting_run,
     a_tag_that_moves_back_ends_the_run_between_and_the_status_is_the_first_ones_again,
     a_tag_that_was_seen_again_stays_where_it_was_seen_last,
-    a_superseded_run_can_be_run_again_and_leaves_the_status_to_its_successor,
     a_push_that_is_late_does_not_supersede_a_newer_one,
     a_digest_with_a_verdict_is_not_run_again_but_trouble_is,
-    a_rerun_is_a_new_attempt_on_the_same_digest,
     what_the_tests_came_to_is_kept_while_better_evidence_is_awaited,
 }
 
@@ -93,36 +91,6 @@ async fn a_tag_that_was_seen_again_stays_where_it_was_seen_last(shelf: Shelf) {
     assert_eq!(shelf.admit("latest", '2', 20).await, Admission::Overtaken(holder));
 }
 
-async fn a_superseded_run_can_be_run_again_and_leaves_the_status_to_its_successor(shelf: Shelf) {
-    let old = shelf.made("latest", '1', 1).await;
-    let new = shelf.made("latest", '2', 2).await;
-    let mut wish = delivery("acme/app", "v1");
-    wish.pushes.clear();
-    wish.acts = true;
-    shelf.intake.take(wish).await;
-    let event = shelf.claim(JobKind::GithubEvent).await;
-    let Some(Rerun::Made(again)) = shelf.store.rerun(&event, old, &event.subject).await.unwrap() else {
-        panic!("a superseded run can be run again")
-    };
-    let again = shelf.store.run(again).await.unwrap().unwrap();
-    assert_eq!(again.superseded_by, Some(new));
-    let statuses = shelf
-        .store
-        .due_statuses(InstallationId(42), (Wanted::All, 10))
-        .await
-        .unwrap();
-    assert_eq!(
-        statuses.iter().map(|status| status.run).collect::<Vec<_>>(),
-        [new]
-    );
-    let current = shelf
-        .store
-        .current_runs_of_commit(again.source.repo.id, &again.source.commit)
-        .await
-        .unwrap();
-    assert_eq!(current.iter().map(|run| run.id).collect::<Vec<_>>(), [new]);
-}
-
 async fn a_push_that_is_late_does_not_supersede_a_newer_one(shelf: Shelf) {
     let newer = shelf.made("latest", '2', 20).await;
     let late = shelf.admit("latest", '1', 10).await;
@@ -156,34 +124,6 @@ async fn a_digest_with_a_verdict_is_not_run_again_but_trouble_is(shelf: Shelf) {
             superseded: Vec::new()
         }
     );
-}
-
-async fn a_rerun_is_a_new_attempt_on_the_same_digest(shelf: Shelf) {
-    let run = shelf.made("v1", '1', 1).await;
-    let wish = |n: &str| {
-        let mut wish = delivery("acme/app", n);
-        wish.pushes.clear();
-        wish.acts = true;
-        wish
-    };
-    shelf.intake.take(wish("v1")).await;
-    let event = shelf.claim(JobKind::GithubEvent).await;
-    let under_way = shelf.store.rerun(&event, run, &event.subject).await.unwrap();
-    assert_eq!(under_way, Some(Rerun::UnderWay(run)));
-
-    let testing = shelf.testing().await;
-    shelf
-        .store
-        .finish_run(&testing, run, &passed(), b"")
-        .await
-        .unwrap();
-    shelf.intake.take(wish("v1")).await;
-    let event = shelf.claim(JobKind::GithubEvent).await;
-    let Some(Rerun::Made(again)) = shelf.store.rerun(&event, run, &event.subject).await.unwrap() else {
-        panic!("a finished run can be run again")
-    };
-    let again = shelf.store.run(again).await.unwrap().unwrap();
-    assert_eq!((again.attempt, again.digest), (2, new_run("v1", '1', 1).digest));
 }
 
 async fn what_the_tests_came_to_is_kept_while_better_evidence_is_awaited(shelf: Shelf) {

@@ -135,3 +135,21 @@ async fn every_answer_carries_the_headers_that_keep_it_still() {
         }
     }
 }
+
+#[tokio::test]
+async fn who_installed_the_app_is_told_what_is_left_and_nobody_is_told_more() {
+    let house = House::open().await;
+    assert_eq!(house.look("/setup").await.status, 404);
+    for (action, title) in [
+        ("install", "hubcheck is installed"),
+        ("request", "hubcheck is asked for"),
+    ] {
+        let page = house
+            .look(&format!("/setup?installation_id=1&setup_action={action}"))
+            .await;
+        assert_eq!(page.status, 200);
+        assert!(page.text().contains(title), "{}", page.text());
+        assert!(page.text().contains(".github/hubcheck.yml"), "{}", page.text());
+        assert!(!page.text().contains("/hooks/"), "the hook's address is a secret");
+    }
+}
