@@ -1,2 +1,2 @@
--- The run that somebody asked for again, of a push that is looked at once more for it.
-ALTER TABLE pushes ADD COLUMN rerun_of TEXT;
+-- A rerun of what waited for somebody to act: what it is tested by is read again before its tests.
+ALTER TABLE runs ADD COLUMN looks_again BOOLEAN NOT NULL DEFAULT FALSE;

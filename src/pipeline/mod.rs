@@ -3,6 +3,7 @@
 //! push → `resolve` → run → `test` → verdict → `report` → GitHub. A job that is done twice does no
 //! harm, and what a job found out counts only while it holds its lease.
 
+mod again;
 mod beside;
 mod conclude;
 mod expect;

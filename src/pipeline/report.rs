@@ -169,7 +169,7 @@ impl Pipeline {
         let repo = told.repo();
         if repo.installation != installation {
             // It went to another installation since this was written down: that one's writer tells it, from its budget.
-            self.store().installed(repo.id, repo.installation).await?;
+            self.store().hand_over(lease, repo.id).await?;
             return Ok(Sent::Aside);
         }
         if let Some(until) = self.spend(installation, due).await? {

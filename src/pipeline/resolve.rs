@@ -11,7 +11,7 @@ use crate::clock::{UnixMillis, millis};
 use crate::model::Digest;
 use crate::resolve::{Bound, Patience, Setback};
 use crate::runner::EngineError;
-use crate::store::{Admission, Lease, NewRun, OpenPushes, PushEnd, PushWait};
+use crate::store::{Admission, Lease, NewRun, OpenPushes, PushEnd, PushStage, PushWait};
 use crate::tally;
 
 impl From<EngineError> for Setback {
@@ -117,10 +117,10 @@ impl Pipeline {
                     why: &why,
                     until: now + millis(wait),
                     given_up_since: now - millis(patience.lasts(self.parts.docker.give_up)),
-                    given_up: match patience {
-                        Patience::GiveUp | Patience::LimitEnds => PushEnd::Failed(&why),
+                    given_up_as: match patience {
+                        Patience::GiveUp | Patience::LimitEnds => PushStage::Failed,
                         Patience::TagSettles | Patience::CommitArrives | Patience::SignatureArrives => {
-                            PushEnd::Unmapped(&why)
+                            PushStage::Unmapped
                         }
                     },
                 };

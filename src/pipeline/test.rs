@@ -1,6 +1,6 @@
 //! A run's tests: pull, each step in its container, the verdict.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -46,8 +46,12 @@ pub(super) enum End {
 }
 
 impl Pipeline {
-    pub(super) async fn test(&self, lease: &Lease, stop: &CancellationToken) -> Result<(), JobError> {
-        let run = self.run_of(lease).await?;
+    pub(super) async fn test(
+        self: &Arc<Self>,
+        lease: &Lease,
+        stop: &CancellationToken,
+    ) -> Result<(), JobError> {
+        let mut run = self.run_of(lease).await?;
         if run.stage == Stage::Finished {
             return Ok(self.store().complete(lease).await?);
         }
@@ -62,7 +66,10 @@ impl Pipeline {
                 return self.in_trouble(lease, &run, &error.to_string(), None).await;
             }
         }
-        let end = self.judge(lease, &run, &executing.stop).await;
+        let end = match self.plan_again(lease, &mut run).await? {
+            Some(end) => end,
+            None => self.judge(lease, &run, &executing.stop).await,
+        };
         drop(executing);
         match end {
             End::Tested(tests, log) => Box::pin(self.conclude(lease, &run, &tests, &log)).await,
@@ -90,7 +97,7 @@ impl Pipeline {
         Ok(self.store().finish_run(lease, run.id, &verdict, b"").await?)
     }
 
-    async fn run_of(&self, lease: &Lease) -> Result<Run, JobError> {
+    pub(super) async fn run_of(&self, lease: &Lease) -> Result<Run, JobError> {
         let id = lease
             .subject
             .parse()
@@ -102,7 +109,7 @@ impl Pipeline {
     }
 
     async fn judge(&self, lease: &Lease, run: &Run, stop: &CancellationToken) -> End {
-        // A rerun: what was to be mended is told with the push, and looked at again with the next.
+        // A rerun of what no tag means any more: what was to be mended is looked at again with the next push.
         if let Some(why) = &run.policy.blocked {
             let why = format!("when the image was pushed, {why}; push it again once that is mended");
             return End::Verdict(Verdict::without_steps(Outcome::ActionRequired, why));

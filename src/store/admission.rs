@@ -50,7 +50,7 @@ pub struct NewRun {
 impl NewRun {
     /// A name for exactly what is tested and how it is judged: part of a run's key. A digest under the tags of two
     /// variants has a run for each, as each has a check of its own.
-    fn fingerprint(&self) -> String {
+    pub(super) fn fingerprint(&self) -> String {
         let judged = self.policy.fingerprint();
         format!("{}{judged}", self.plan.fingerprint())
     }

@@ -197,6 +197,7 @@ impl Store {
             }
         }
         tx.commit().await?;
+        self.ring([JobKind::Report]);
         Ok(true)
     }
 

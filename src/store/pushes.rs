@@ -168,7 +168,7 @@ impl OpenPushes {
         self.waits_since
     }
 
-    pub(super) fn ids(&self) -> String {
+    fn ids(&self) -> String {
         super::record::json(&self.ids)
     }
 
@@ -192,7 +192,7 @@ pub struct PushWait<'a> {
     /// Those that wait since then or longer have waited long enough.
     pub given_up_since: UnixMillis,
     /// How these end: unmapped or failed.
-    pub given_up: PushEnd<'a>,
+    pub given_up_as: PushStage,
 }
 
 /// How pushes end.
@@ -343,13 +343,12 @@ impl Store {
                 self.clock.now(),
                 wait.until,
                 wait.given_up_since,
-                wait.given_up.stage().as_str(),
+                wait.given_up_as.as_str(),
                 pushes.digest(),
                 pushes.asked_at()
             ],
         )
         .await?;
-        self.answer_reruns(&mut tx, pushes, wait.given_up).await?;
         match (self.next_due(&mut tx, held).await?, &pushes.meaning) {
             (None, _) => self.complete_in(&mut tx, held).await?,
             // While the registry does not say what the tag means, further pushes of it wait with these.
@@ -399,7 +398,6 @@ impl Store {
             ],
         )
         .await?;
-        self.answer_reruns(tx, pushes, end).await?;
         match self.next_due(tx, held).await? {
             None => self.complete_in(tx, held).await,
             Some(at) if at > self.clock.now() => self.postpone_in(tx, held, at).await,

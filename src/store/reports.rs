@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::db::{Tx, args};
-use super::jobs::{JobKind, NewJob};
+use super::jobs::{JobKind, Lease, NewJob};
 use super::record::Maybe;
 use super::{Store, StoreError};
 use crate::clock::millis;
@@ -159,6 +159,21 @@ impl Store {
         )
         .await?;
         self.hand_over_reports(&mut tx, repo, installation).await?;
+        tx.commit().await?;
+        self.ring([JobKind::Report]);
+        Ok(())
+    }
+
+    /// What waits for a repository goes to the writer of the installation that it is in.
+    pub async fn hand_over(&self, held: &Lease, repo: RepoId) -> Result<(), StoreError> {
+        let mut tx = self.begin_held(held).await?;
+        let now: Option<(i64,)> = tx
+            .row("SELECT installation_id FROM repos WHERE id = $1", args![repo.0])
+            .await?;
+        if let Some((installation,)) = now {
+            self.hand_over_reports(&mut tx, repo, InstallationId(installation))
+                .await?;
+        }
         tx.commit().await?;
         self.ring([JobKind::Report]);
         Ok(())

@@ -2,13 +2,12 @@
 
 use sqlx::FromRow;
 
+use super::admission::NewRun;
 use super::db::{Tx, args};
 use super::jobs::{JobKind, Lease, NewJob};
-use super::pushes::{OpenPushes, PushEnd, resolve_job};
-use super::record::Json;
+use super::record::{Json, json};
 use super::{Store, StoreError};
-use crate::clock::UnixMillis;
-use crate::model::{Digest, ImageName, Outcome, Policy, PushId, RunId, Tag, Verdict};
+use crate::model::{Outcome, Policy, RunId, Visibility};
 
 /// What became of the wish to run once more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,13 +16,11 @@ pub enum Rerun {
     Made(RunId),
     /// An attempt is under way.
     UnderWay(RunId),
-    /// It waited for somebody to act: its digest is looked at once more, with all that is said of it by now.
-    LookedAt,
     /// There never was an image: it is waited for once more.
     Awaited(RunId),
 }
 
-/// The newest attempt.
+/// The run of a digest on a commit, under one context, that was made last.
 #[derive(FromRow)]
 struct Newest {
     #[sqlx(try_from = "String")]
@@ -32,36 +29,18 @@ struct Newest {
     outcome: Option<String>,
     #[sqlx(try_from = "String")]
     policy: Json<Policy>,
+    looks_again: bool,
 }
 
 impl Newest {
-    /// Did it end because somebody has to act first? Then what it was made from may be another by now.
-    fn waits_for_somebody(&self) -> bool {
+    /// Did it end because somebody had to act first? Then what it was made from may be another by now.
+    fn waited_for_somebody(&self) -> bool {
         let for_somebody = [Outcome::ActionRequired, Outcome::Neutral];
-        for_somebody
-            .iter()
-            .any(|outcome| self.outcome.as_deref() == Some(outcome.as_str()))
+        let mut words = for_somebody.iter().map(|outcome| outcome.as_str());
+        self.looks_again
+            || self.policy.0.blocked.is_some()
+            || words.any(|word| self.outcome.as_deref() == Some(word))
     }
-}
-
-/// What a tag of a run meant when it was seen last.
-#[derive(FromRow)]
-struct Meant {
-    #[sqlx(try_from = "String")]
-    image: ImageName,
-    #[sqlx(try_from = "String")]
-    tag: Tag,
-    #[sqlx(try_from = "String")]
-    pushed: Digest,
-    seen_at: UnixMillis,
-}
-
-/// A push that was looked at once more because somebody asked for its run again.
-#[derive(FromRow)]
-struct AskedAgain {
-    #[sqlx(try_from = "String")]
-    rerun_of: RunId,
-    delivery: String,
 }
 
 impl Store {
@@ -84,148 +63,47 @@ impl Store {
             made.extend(self.rerun_in(&mut tx, *run, delivery).await?);
         }
         tx.commit().await?;
-        self.ring([
-            held.kind,
-            JobKind::Resolve,
-            JobKind::Test,
-            JobKind::Expect,
-            JobKind::Report,
-        ]);
+        self.ring([held.kind, JobKind::Test, JobKind::Expect, JobKind::Report]);
         Ok(made)
     }
 
     async fn rerun_in(&self, tx: &mut Tx, run: RunId, delivery: &str) -> Result<Option<Rerun>, StoreError> {
         // A commit that waited in vain may have its run by now, and that is meant.
         let run = Self::run_instead_of(tx, run).await?.unwrap_or(run);
-        let Some(newest) = Self::newest_attempt(tx, run).await? else {
+        let newest: Option<Newest> = tx
+            .row(
+                "SELECT n.id, n.stage, n.outcome, n.policy, n.looks_again FROM runs AS r JOIN runs AS n
+                   ON n.repo_id = r.repo_id AND n.image = r.image AND n.digest = r.digest AND n.platform = r.platform
+                  AND n.commit_sha = r.commit_sha AND n.context = r.context
+                 WHERE r.id = $1 ORDER BY n.created_at DESC, n.id DESC LIMIT 1",
+                args![run.to_string()],
+            )
+            .await?;
+        let Some(newest) = newest else {
             return Ok(self.expect_again(tx, run).await?.map(Rerun::Awaited));
         };
         if newest.stage != "finished" {
             return Ok(Some(Rerun::UnderWay(newest.id)));
         }
-        if newest.waits_for_somebody() && self.look_again(tx, &newest, delivery).await? {
-            return Ok(Some(Rerun::LookedAt));
-        }
-        let again = self.attempt_again(tx, &newest, delivery).await?;
-        Ok(Some(Rerun::Made(again)))
-    }
-
-    async fn newest_attempt(tx: &mut Tx, run: RunId) -> Result<Option<Newest>, StoreError> {
-        tx.row(
-            "SELECT n.id, n.stage, n.outcome, n.policy FROM runs AS r JOIN runs AS n
-               ON n.repo_id = r.repo_id AND n.image = r.image AND n.digest = r.digest AND n.platform = r.platform
-              AND n.commit_sha = r.commit_sha AND n.plan_fingerprint = r.plan_fingerprint
-             WHERE r.id = $1 ORDER BY n.attempt DESC LIMIT 1",
-            args![run.to_string()],
-        )
-        .await
-    }
-
-    /// Who asks for a run again gets a check of it, wherever its pushes led: where they made no run of their own, another
-    /// attempt of the one that they joined, or of the one that was asked for, which ends as they did.
-    pub(super) async fn answer_reruns(
-        &self,
-        tx: &mut Tx,
-        pushes: &OpenPushes,
-        end: PushEnd<'_>,
-    ) -> Result<(), StoreError> {
-        let asked: Vec<AskedAgain> = tx
-            .rows(
-                self.db.pick(
-                    "SELECT DISTINCT rerun_of, delivery_id AS delivery FROM pushes
-                     WHERE rerun_of IS NOT NULL AND stage <> 'received' AND id IN (SELECT value FROM json_each($1))",
-                    "SELECT DISTINCT rerun_of, delivery_id AS delivery FROM pushes
-                     WHERE rerun_of IS NOT NULL AND stage <> 'received'
-                       AND id IN (SELECT value FROM json_array_elements_text($1::json))",
-                ),
-                args![pushes.ids()],
-            )
-            .await?;
-        for AskedAgain { rerun_of, delivery } in &asked {
-            let (of, verdict) = match end {
-                PushEnd::Run(run) => (run, None),
-                other => (*rerun_of, Some(without_run(other))),
-            };
-            let newest = Self::newest_attempt(tx, of).await?;
-            // One that is under way says by itself how it ends.
-            let Some(newest) = newest.filter(|newest| newest.stage == "finished") else {
-                continue;
-            };
-            if Self::is_answered(tx, *rerun_of, delivery).await? {
-                continue;
-            }
-            let again = self.attempt_again(tx, &newest, delivery).await?;
-            if let Some(verdict) = verdict {
-                self.finish_in(tx, again, &verdict).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Has a delivery that asked for a run again led to another one in its place?
-    async fn is_answered(tx: &mut Tx, rerun_of: RunId, delivery: &str) -> Result<bool, StoreError> {
-        let answer: Option<(String,)> = tx
-            .row(
-                "SELECT n.id FROM runs AS r JOIN runs AS n
-                   ON n.repo_id = r.repo_id AND n.commit_sha = r.commit_sha AND n.context = r.context
-                 WHERE r.id = $1 AND n.delivery_id = $2 LIMIT 1",
-                args![rerun_of.to_string(), delivery],
-            )
-            .await?;
-        Ok(answer.is_some())
-    }
-
-    /// Opens a push for each tag that still means the run's digest. `false`: none does.
-    async fn look_again(&self, tx: &mut Tx, newest: &Newest, delivery: &str) -> Result<bool, StoreError> {
-        let tags: Vec<Meant> = tx
-            .rows(
-                "SELECT r.image, t.tag, r.pushed, t.seen_at FROM runs AS r JOIN run_tags AS t ON t.run_id = r.id
-                 WHERE r.id = $1 AND t.superseded_by IS NULL ORDER BY t.tag",
-                args![newest.id.to_string()],
-            )
-            .await?;
-        for meant in &tags {
-            // Of an image that could not be read no digest is known: the registry is asked once more.
-            let known = (!newest.policy.0.is_unread).then_some(meant);
-            tx.execute(
-                "INSERT INTO pushes (id, delivery_id, image, tag, digest, resolved_at, stage, due_at, received_at,
-                    rerun_of)
-                 VALUES ($1, $2, $3, $4, $5, $6, 'received', $7, $7, $8)",
-                args![
-                    PushId::new().to_string(),
-                    delivery,
-                    meant.image.to_string(),
-                    meant.tag.as_str(),
-                    known.map(|known| known.pushed.to_string()),
-                    known.map(|known| known.seen_at),
-                    self.clock.now(),
-                    newest.id.to_string()
-                ],
-            )
-            .await?;
-            self.wake(tx, resolve_job(&meant.image, &meant.tag)).await?;
-        }
-        Ok(!tags.is_empty())
-    }
-
-    async fn attempt_again(&self, tx: &mut Tx, newest: &Newest, delivery: &str) -> Result<RunId, StoreError> {
         let again = RunId::new();
         tx.execute(
             "INSERT INTO runs (id, repo_id, image, digest, platform, commit_sha, plan_fingerprint, attempt,
-                image_private, evidence, binding, claims, plan, policy, context, pushed, image_facts, stage, delivery_id,
-                created_at, superseded_by)
+                image_private, evidence, binding, claims, plan, policy, context, pushed, image_facts, stage,
+                delivery_id, created_at, superseded_by, looks_again)
              SELECT $1, repo_id, image, digest, platform, commit_sha, plan_fingerprint, attempt + 1,
-                image_private, evidence, binding, claims, plan, policy, context, pushed, image_facts, 'queued', $2, $3, superseded_by
-             FROM runs WHERE id = $4",
-            args![again.to_string(), delivery, self.clock.now(), newest.id.to_string()],
+                image_private, evidence, binding, claims, plan, policy, context, pushed, image_facts, 'queued',
+                $2, $3, superseded_by, $4
+             FROM runs WHERE id = $5",
+            args![
+                again.to_string(),
+                delivery,
+                self.clock.now(),
+                newest.waited_for_somebody(),
+                newest.id.to_string()
+            ],
         )
         .await?;
-        tx.execute(
-            "INSERT INTO run_tags (run_id, tag, seen_at, superseded_by)
-             SELECT $1, tag, seen_at, superseded_by FROM run_tags WHERE run_id = $2",
-            args![again.to_string(), newest.id.to_string()],
-        )
-        .await?;
+        Self::inherit_tags(tx, newest.id, again).await?;
         self.note_in(
             tx,
             again,
@@ -241,21 +119,77 @@ impl Store {
             },
         )
         .await?;
-        Ok(again)
+        Ok(Some(Rerun::Made(again)))
     }
-}
 
-/// The verdict where a run was asked for again, and what it was made from leads to none.
-fn without_run(end: PushEnd<'_>) -> Verdict {
-    match end {
-        PushEnd::Run(run) | PushEnd::Superseded(run) => Verdict {
-            superseded_by: Some(run),
-            ..Verdict::without_steps(
-                Outcome::Cancelled,
-                "superseded: the tag means a newer image by now",
+    /// The tags of the attempt before, and those that still mean the digest and joined an attempt before that.
+    async fn inherit_tags(tx: &mut Tx, before: RunId, again: RunId) -> Result<(), StoreError> {
+        for sql in [
+            "INSERT INTO run_tags (run_id, tag, seen_at, superseded_by)
+             SELECT $1, tag, seen_at, superseded_by FROM run_tags WHERE run_id = $2",
+            "INSERT INTO run_tags (run_id, tag, seen_at)
+             SELECT $1, t.tag, MAX(t.seen_at) FROM runs AS r JOIN runs AS o
+               ON o.repo_id = r.repo_id AND o.image = r.image AND o.digest = r.digest AND o.platform = r.platform
+              AND o.commit_sha = r.commit_sha AND o.context = r.context
+             JOIN run_tags AS t ON t.run_id = o.id
+             WHERE r.id = $2 AND t.superseded_by IS NULL AND NOT EXISTS (
+                SELECT 1 FROM run_tags WHERE run_id = $1 AND tag = t.tag)
+             GROUP BY t.tag",
+        ] {
+            tx.execute(sql, args![again.to_string(), before.to_string()])
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// What a run is tested by, as it was read again: everything but its commit and its context.
+    pub async fn planned_anew(&self, held: &Lease, run: RunId, new: &NewRun) -> Result<(), StoreError> {
+        let mut tx = self.begin_held(held).await?;
+        let id = run.to_string();
+        let taken: Option<(i64,)> = tx
+            .row(
+                "SELECT MAX(attempt) + 1 FROM runs
+                 WHERE repo_id = $1 AND image = $2 AND platform = $3 AND commit_sha = $4 AND digest = $5
+                   AND plan_fingerprint = $6 AND id <> $7 HAVING MAX(attempt) IS NOT NULL",
+                args![
+                    new.source.repo.id.0,
+                    new.image.to_string(),
+                    new.platform.to_string(),
+                    new.source.commit.as_str(),
+                    new.digest.as_str(),
+                    new.fingerprint(),
+                    id.as_str()
+                ],
             )
-        },
-        PushEnd::Unmapped(why) => Verdict::without_steps(Outcome::ActionRequired, why),
-        PushEnd::Failed(why) => Verdict::without_steps(Outcome::Trouble, why),
+            .await?;
+        tx.execute(
+            "UPDATE runs SET digest = $2, pushed = $3, platform = $4, image_private = $5, evidence = $6, binding = $7,
+                claims = $8, plan = $9, policy = $10, image_facts = $11, plan_fingerprint = $12,
+                attempt = CASE WHEN attempt > $13 THEN attempt ELSE $13 END, looks_again = FALSE
+             WHERE id = $1 AND stage <> 'finished'",
+            args![
+                id.as_str(),
+                new.digest.as_str(),
+                new.pushed.as_str(),
+                new.platform.to_string(),
+                new.image_visibility == Visibility::Private,
+                json(&new.source.evidence),
+                json(&new.source.binding),
+                json(&new.claims),
+                json(&new.plan),
+                json(&new.policy),
+                new.facts.as_ref().map(json),
+                new.fingerprint(),
+                taken.map_or(1, |(attempt,)| attempt)
+            ],
+        )
+        .await?;
+        self.note_in(
+            &mut tx,
+            run,
+            "What it is tested by was read again, as the run before waited for somebody",
+        )
+        .await?;
+        tx.commit().await
     }
 }

@@ -77,6 +77,8 @@ pub struct Run {
     pub trouble: Option<String>,
     /// Since when.
     pub trouble_since: Option<UnixMillis>,
+    /// A rerun of what waited for somebody to act: what it is tested by is read again first.
+    pub looks_again: bool,
     /// The run that took its place.
     pub superseded_by: Option<RunId>,
     /// The delivery that led to it.
@@ -104,6 +106,8 @@ pub struct RunTag {
     pub tag: Tag,
     /// The tag means another digest by now.
     pub moved: bool,
+    /// When the registry said last that it means the run's.
+    pub seen_at: UnixMillis,
 }
 
 /// Something that happened to a run.
@@ -170,6 +174,7 @@ struct Row {
     tests: Maybe<Json<Verdict>>,
     trouble: Option<String>,
     trouble_since: Option<i64>,
+    looks_again: bool,
     #[sqlx(try_from = "Option<String>")]
     superseded_by: Maybe<RunId>,
     #[sqlx(try_from = "String")]
@@ -224,6 +229,7 @@ impl Row {
             tests: self.tests.0.map(|tests| tests.0),
             trouble: self.trouble,
             trouble_since: self.trouble_since,
+            looks_again: self.looks_again,
             superseded_by: self.superseded_by.0,
             delivery: self.delivery,
             created_at: self.created_at,
@@ -240,7 +246,7 @@ macro_rules! select_run {
             "SELECT r.id, r.repo_id, p.name AS repo_name, p.private AS repo_private, p.default_branch,
                 p.installation_id, r.commit_sha, r.evidence, r.binding, r.image, r.image_private, r.digest,
                 r.pushed, r.image_facts, r.platform, r.attempt, r.claims, r.plan, r.policy, r.context, r.stage, r.verdict, r.tests,
-                r.trouble, r.trouble_since,
+                r.trouble, r.trouble_since, r.looks_again,
                 r.superseded_by, r.delivery_id AS delivery, r.created_at, r.started_at, r.finished_at
              FROM runs AS r JOIN repos AS p ON p.id = r.repo_id ",
             $rest
@@ -355,7 +361,7 @@ impl Store {
     pub async fn tags_of(&self, run: RunId) -> Result<Vec<RunTag>, StoreError> {
         self.db
             .rows(
-                "SELECT tag, superseded_by IS NOT NULL AS moved FROM run_tags WHERE run_id = $1 ORDER BY seen_at, tag",
+                "SELECT tag, superseded_by IS NOT NULL AS moved, seen_at FROM run_tags WHERE run_id = $1 ORDER BY seen_at, tag",
                 args![run.to_string()],
             )
             .await

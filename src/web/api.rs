@@ -180,7 +180,7 @@ pub(super) async fn run(
     Ok(Json(RunDetails {
         tags: tags
             .into_iter()
-            .map(|RunTag { tag, moved }| TagView {
+            .map(|RunTag { tag, moved, .. }| TagView {
                 tag: tag.into(),
                 moved,
             })

@@ -9,11 +9,10 @@ use serde::Deserialize;
 use url::form_urlencoded::byte_serialize;
 
 use super::session;
-use crate::delivery::{OPERATOR, RECONCILIATION};
+use crate::delivery::RECONCILIATION;
 use crate::hooks::Sender;
 use crate::model::{ImageName, RegisteredApp, Repo};
 use crate::report::plain_text;
-use crate::store::DeliverySummary;
 use crate::web::App;
 use crate::web::pages::{Moment, page};
 use crate::web::problem::Problem;
@@ -84,25 +83,19 @@ impl LastPush {
             return Ok(None);
         };
         let delivery = app.store.delivery(push.delivery).await?;
-        let told_by = delivery.map_or("told by its webhook", |delivery| told_by(&delivery.summary));
+        let is_found = delivery.is_some_and(|delivery| delivery.summary.sender == RECONCILIATION);
         let reason = push.reason.as_deref().map(plain_text);
         Ok(Some(Self {
             at: Moment::of(push.received_at),
             tag: push.tag.to_string(),
-            told_by,
+            told_by: if is_found {
+                "found by asking the registry, as no webhook told of it"
+            } else {
+                "told by its webhook"
+            },
             came: reason.unwrap_or_else(|| push.stage.as_str().to_owned()),
             run: push.run().map(|run| run.to_string()),
         }))
-    }
-}
-
-/// A webhook that does not work is found out by this.
-fn told_by(delivery: &DeliverySummary) -> &'static str {
-    match delivery.sender.as_str() {
-        RECONCILIATION => "found by asking the registry, as no webhook told of it",
-        OPERATOR => "looked at again, as the operator asked",
-        _ if delivery.event.starts_with("check_") => "looked at again, as somebody asked at GitHub",
-        _ => "told by its webhook",
     }
 }
 

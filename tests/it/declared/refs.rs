@@ -143,6 +143,37 @@ async fn a_short_sha_is_green_only_for_those_who_let_it() {
 }
 
 #[tokio::test]
+async fn a_run_that_is_asked_for_again_is_never_moved_to_another_commit() {
+    let house = declaring("{}").await;
+    let commits = ["the first head", "the second head"].map(|message| {
+        let new = NewCommit {
+            message,
+            parents: Some(&[]),
+            ..NewCommit::default()
+        };
+        house.github.make_commit(&house.repo, &new).unwrap()
+    });
+    let [first, second] = &commits;
+    let number = house.github.open_pull(&house.repo, first, false);
+    house
+        .push(&format!("pr-{number}"), &plain("echo fine").build())
+        .await;
+    let shown = house.shown(first, 1).await;
+    assert_eq!(shown.conclusion(), ("action_required", "error"));
+
+    house.github.move_pull(&house.repo, number, second);
+    declare(&house, "images:\n  acme/app: { require: inferred }\n").await;
+    let again = house.github.rerequest_check_run(shown.check.id).unwrap();
+    house.deliver(again).await;
+    let shown = house.shown(first, 2).await;
+    assert_eq!(shown.conclusion(), ("action_required", "error"));
+    let title = shown.check.title.clone().unwrap();
+    assert!(title.contains("leads to another check"), "{title}");
+    assert!(house.github.check_runs(&house.repo, second).is_empty());
+    house.close().await;
+}
+
+#[tokio::test]
 async fn evidence_that_is_required_in_vain_blocks_also_what_a_label_claims() {
     let house = declaring("{ require: built }").await;
     let (commit, image) = house.build_image("claimed only", "echo fine");

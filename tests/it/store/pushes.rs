@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hubcheck::model::{DeliveryId, Digest};
-use hubcheck::store::{JobKind, Lease, OpenPushes, PushEnd, PushRecord, PushStage, PushWait};
+use hubcheck::store::{JobKind, Lease, OpenPushes, PushRecord, PushStage, PushWait};
 
 use crate::support::store::{LEASE, Shelf, delivery, new_run, on_both_engines};
 
@@ -179,7 +179,7 @@ async fn wait(shelf: &Shelf, job: &Lease, pushes: &OpenPushes, why: &str) {
         why,
         until: now + 5_000,
         given_up_since: now - i64::try_from(PATIENCE.as_millis()).unwrap(),
-        given_up: PushEnd::Unmapped("no commit yet"),
+        given_up_as: PushStage::Unmapped,
     };
     shelf.store.pushes_wait(job, pushes, wait).await.unwrap();
 }

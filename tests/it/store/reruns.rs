@@ -1,7 +1,7 @@
-//! Runs that are asked for once more: tested again, or looked at again where somebody had to act first.
+//! Runs that are asked for once more: tested again, and read again where somebody had to act first.
 
-use hubcheck::model::{InstallationId, Outcome, RunId};
-use hubcheck::store::{Admission, JobKind, NewRun, PushEnd, PushWait, Rerun, Run, RunFilter, Stage, Wanted};
+use hubcheck::model::{InstallationId, Outcome, RunId, Verdict};
+use hubcheck::store::{Admission, JobKind, Rerun, Run, Wanted};
 
 use super::passed;
 use crate::support::store::{Shelf, delivery, new_run, on_both_engines};
@@ -9,10 +9,11 @@ use crate::support::store::{Shelf, delivery, new_run, on_both_engines};
 on_both_engines! {
     a_rerun_is_a_new_attempt_on_the_same_digest,
     a_superseded_run_can_be_run_again_and_leaves_the_status_to_its_successor,
-    what_waited_for_somebody_is_looked_at_again_whatever_its_tag_means_by_now,
-    of_an_image_that_nobody_could_read_the_registry_is_asked_again,
-    who_asks_again_gets_an_answer_where_nothing_comes_of_it,
-    who_asks_again_for_what_another_run_has_judged_gets_that_one_tested_again,
+    what_waited_for_somebody_is_read_again_before_its_tests,
+    what_could_not_be_read_again_is_so_the_next_time,
+    of_what_another_run_has_judged_meanwhile_that_one_is_tested_again,
+    what_is_planned_like_another_run_is_an_attempt_after_it,
+    a_rerun_has_all_tags_that_mean_its_digest,
 }
 
 /// Somebody asks for a run again.
@@ -25,30 +26,24 @@ async fn asked_for(shelf: &Shelf, run: RunId) -> Option<Rerun> {
     shelf.store.rerun(&event, run, &event.subject).await.unwrap()
 }
 
+/// The new attempt that comes of that.
+async fn made(shelf: &Shelf, run: RunId) -> Run {
+    match asked_for(shelf, run).await {
+        Some(Rerun::Made(again)) => shelf.store.run(again).await.unwrap().unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
 /// A run that was over before it began, as there is something to be mended.
-async fn blocked(shelf: &Shelf, change: impl FnOnce(&mut NewRun)) -> RunId {
-    let (pushes, held) = shelf.push("acme/app", "v1").await;
-    let mut new = new_run("v1", '1', 1);
+async fn blocked(shelf: &Shelf, tag: &str) -> RunId {
+    let (pushes, held) = shelf.push("acme/app", tag).await;
+    let mut new = new_run(tag, '1', 1);
     new.policy.blocked = Some("the file is broken".to_owned());
     new.settled = new.policy.blocked_verdict();
-    change(&mut new);
     match shelf.store.admit(&held, &pushes, &[new]).await.unwrap().remove(0) {
         Admission::Made { run, .. } => run,
         other => panic!("no run was made: {other:?}"),
     }
-}
-
-/// All runs of the commit, as they were made.
-async fn runs(shelf: &Shelf) -> Vec<Run> {
-    let all = RunFilter {
-        before: None,
-        repo: None,
-        private_too: true,
-        limit: 10,
-    };
-    let mut runs = shelf.store.runs(&all).await.unwrap();
-    runs.sort_by_key(|run| run.id);
-    runs
 }
 
 async fn a_rerun_is_a_new_attempt_on_the_same_digest(shelf: Shelf) {
@@ -93,90 +88,76 @@ async fn a_superseded_run_can_be_run_again_and_leaves_the_status_to_its_successo
     assert_eq!(current.iter().map(|run| run.id).collect::<Vec<_>>(), [new]);
 }
 
-async fn what_waited_for_somebody_is_looked_at_again_whatever_its_tag_means_by_now(shelf: Shelf) {
-    let run = blocked(&shelf, |_| ()).await;
-    assert_eq!(asked_for(&shelf, run).await, Some(Rerun::LookedAt));
-    let job = shelf.claim(JobKind::Resolve).await;
-    let pushes = shelf.open(&job).await;
-    let known = pushes.meaning().expect("the digest is the run's");
-    assert_eq!(known, &(new_run("v1", '1', 1).digest, 1));
-
+async fn what_waited_for_somebody_is_read_again_before_its_tests(shelf: Shelf) {
+    let store = &shelf.store;
+    let first = blocked(&shelf, "v1").await;
+    let again = made(&shelf, first).await;
+    assert!(again.looks_again);
+    let testing = shelf.testing().await;
     let mended = new_run("v1", '1', 1);
-    let admitted = shelf.store.admit(&job, &pushes, &[mended]).await.unwrap();
-    let [Admission::Made { run: again, .. }] = admitted[..] else {
-        panic!("{admitted:?}")
-    };
-    assert_eq!(
-        runs(&shelf).await.len(),
-        2,
-        "the one that came of it is the answer"
-    );
-    assert_eq!(
-        shelf.store.run(again).await.unwrap().unwrap().stage,
-        Stage::Queued
-    );
-}
+    store.planned_anew(&testing, again.id, &mended).await.unwrap();
+    let planned = store.run(again.id).await.unwrap().unwrap();
+    assert_eq!((planned.looks_again, planned.attempt), (false, 2));
+    assert_eq!((planned.policy.blocked, planned.plan), (None, mended.plan));
 
-async fn of_an_image_that_nobody_could_read_the_registry_is_asked_again(shelf: Shelf) {
-    let run = blocked(&shelf, |new| new.policy.is_unread = true).await;
-    assert_eq!(asked_for(&shelf, run).await, Some(Rerun::LookedAt));
-    let job = shelf.claim(JobKind::Resolve).await;
-    assert_eq!(shelf.open(&job).await.meaning(), None);
-}
-
-async fn who_asks_again_gets_an_answer_where_nothing_comes_of_it(shelf: Shelf) {
-    let run = blocked(&shelf, |_| ()).await;
-    asked_for(&shelf, run).await;
-    let job = shelf.claim(JobKind::Resolve).await;
-    let pushes = shelf.open(&job).await;
-    let why = "no repository declares the image any more";
-    shelf
-        .store
-        .end_pushes(&job, &pushes, PushEnd::Unmapped(why))
+    let asked = asked_for(&shelf, first).await;
+    assert_eq!(
+        asked,
+        Some(Rerun::UnderWay(again.id)),
+        "whatever they are tested by"
+    );
+    store
+        .finish_run(&testing, again.id, &passed(), b"")
         .await
         .unwrap();
-    let all = runs(&shelf).await;
-    let verdict = all[1].verdict.as_ref().expect("it is over");
+    let third = made(&shelf, first).await;
     assert_eq!(
-        (all.len(), verdict.outcome, verdict.title.as_str()),
-        (2, Outcome::ActionRequired, why)
+        (third.looks_again, third.attempt),
+        (false, 3),
+        "nobody was waited for"
     );
-    assert_eq!(all[1].attempt, 2);
-
-    // Trouble that outlasts the patience is an answer as well.
-    asked_for(&shelf, run).await;
-    for is_over in [false, true] {
-        assert_eq!(runs(&shelf).await.len(), 2, "it is waited for");
-        let job = shelf.claim(JobKind::Resolve).await;
-        let pushes = shelf.open(&job).await;
-        let now = shelf.clock.now();
-        let wait = PushWait {
-            why: "the registry is away",
-            until: now,
-            given_up_since: if is_over { now } else { 0 },
-            given_up: PushEnd::Failed("the registry was away for an hour"),
-        };
-        shelf.store.pushes_wait(&job, &pushes, wait).await.unwrap();
-    }
-    let all = runs(&shelf).await;
-    let verdict = all[2].verdict.as_ref().expect("it is over");
-    assert_eq!((all.len(), verdict.outcome), (3, Outcome::Trouble));
 }
 
-async fn who_asks_again_for_what_another_run_has_judged_gets_that_one_tested_again(shelf: Shelf) {
-    let run = blocked(&shelf, |_| ()).await;
+async fn what_could_not_be_read_again_is_so_the_next_time(shelf: Shelf) {
+    let first = blocked(&shelf, "v1").await;
+    let again = made(&shelf, first).await;
+    let testing = shelf.testing().await;
+    let trouble = Verdict::without_steps(Outcome::Trouble, "the registry was away for an hour");
+    let finished = shelf.store.finish_run(&testing, again.id, &trouble, b"").await;
+    finished.unwrap();
+    assert!(made(&shelf, first).await.looks_again);
+}
+
+async fn of_what_another_run_has_judged_meanwhile_that_one_is_tested_again(shelf: Shelf) {
+    let first = blocked(&shelf, "v1").await;
     // The file was mended, and the digest pushed again.
     let judged = shelf.made("v1", '1', 2).await;
     let testing = shelf.testing().await;
-    let store = &shelf.store;
-    store.finish_run(&testing, judged, &passed(), b"").await.unwrap();
+    let finished = shelf.store.finish_run(&testing, judged, &passed(), b"").await;
+    finished.unwrap();
+    let again = made(&shelf, first).await;
+    assert_eq!((again.looks_again, again.attempt), (false, 2));
+    assert_eq!(again.policy.blocked, None);
+}
 
-    asked_for(&shelf, run).await;
-    let job = shelf.claim(JobKind::Resolve).await;
-    let pushes = shelf.open(&job).await;
-    let admitted = store.admit(&job, &pushes, &[new_run("v1", '1', 1)]).await;
-    assert!(matches!(admitted.unwrap()[..], [Admission::Joined { run, .. }] if run == judged));
-    let all = runs(&shelf).await;
-    assert_eq!((all.len(), all[2].attempt, all[2].stage), (3, 2, Stage::Queued));
-    assert_eq!(shelf.testing().await.subject, all[2].id.to_string());
+async fn what_is_planned_like_another_run_is_an_attempt_after_it(shelf: Shelf) {
+    let first = blocked(&shelf, "v1").await;
+    let again = made(&shelf, first).await;
+    let testing = shelf.testing().await;
+    let pushed = shelf.made("v1", '1', 2).await;
+    let mended = new_run("v1", '1', 1);
+    let planned = shelf.store.planned_anew(&testing, again.id, &mended).await;
+    planned.unwrap();
+    let attempt = async |run| shelf.store.run(run).await.unwrap().unwrap().attempt;
+    assert_eq!((attempt(pushed).await, attempt(again.id).await), (1, 2));
+}
+
+async fn a_rerun_has_all_tags_that_mean_its_digest(shelf: Shelf) {
+    // As nothing was tested, each tag had a try of its own.
+    let (one, two) = (blocked(&shelf, "v1").await, blocked(&shelf, "latest").await);
+    assert_ne!(one, two);
+    let again = made(&shelf, one).await;
+    let tags = shelf.store.tags_of(again.id).await.unwrap();
+    let names: Vec<_> = tags.iter().map(|tag| tag.tag.as_str()).collect();
+    assert_eq!(names, ["latest", "v1"]);
 }
