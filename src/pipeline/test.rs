@@ -66,9 +66,13 @@ impl Pipeline {
                 return self.in_trouble(lease, &run, &error.to_string(), None).await;
             }
         }
-        let end = match self.plan_again(lease, &mut run).await? {
-            Some(end) => end,
-            None => self.judge(lease, &run, &executing.stop).await,
+        let planned = self.plan_again(lease, &mut run);
+        let end = match executing.stop.run_until_cancelled(Box::pin(planned)).await {
+            None => End::Stopped,
+            Some(planned) => match planned? {
+                Some(end) => end,
+                None => self.judge(lease, &run, &executing.stop).await,
+            },
         };
         drop(executing);
         match end {

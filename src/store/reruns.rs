@@ -90,10 +90,14 @@ impl Store {
             "INSERT INTO runs (id, repo_id, image, digest, platform, commit_sha, plan_fingerprint, attempt,
                 image_private, evidence, binding, claims, plan, policy, context, pushed, image_facts, stage,
                 delivery_id, created_at, superseded_by, looks_again)
-             SELECT $1, repo_id, image, digest, platform, commit_sha, plan_fingerprint, attempt + 1,
+             SELECT $1, repo_id, image, digest, platform, commit_sha, plan_fingerprint, (
+                    SELECT MAX(o.attempt) + 1 FROM runs AS o
+                    WHERE o.repo_id = n.repo_id AND o.image = n.image AND o.digest = n.digest
+                      AND o.platform = n.platform AND o.commit_sha = n.commit_sha
+                      AND o.plan_fingerprint = n.plan_fingerprint),
                 image_private, evidence, binding, claims, plan, policy, context, pushed, image_facts, 'queued',
                 $2, $3, superseded_by, $4
-             FROM runs WHERE id = $5",
+             FROM runs AS n WHERE id = $5",
             args![
                 again.to_string(),
                 delivery,

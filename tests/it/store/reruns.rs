@@ -150,6 +150,11 @@ async fn what_is_planned_like_another_run_is_an_attempt_after_it(shelf: Shelf) {
     planned.unwrap();
     let attempt = async |run| shelf.store.run(run).await.unwrap().unwrap().attempt;
     assert_eq!((attempt(pushed).await, attempt(again.id).await), (1, 2));
+
+    let second = shelf.testing().await;
+    let finished = shelf.store.finish_run(&second, pushed, &passed(), b"").await;
+    finished.unwrap();
+    assert_eq!(made(&shelf, first).await.attempt, 3, "the attempts of both count");
 }
 
 async fn a_rerun_has_all_tags_that_mean_its_digest(shelf: Shelf) {
