@@ -171,6 +171,7 @@ fn told(words: &Words, standing: Standing<'_>) {
         log: Log::Tail(&words.log),
         started_at_ms: 1_000,
         attempt: 1,
+        is_unread: false,
     };
     let check = check_state(&story);
     for check in [shortened(&check), check] {

@@ -6,9 +6,9 @@ use super::Pipeline;
 use super::test::End;
 use super::trace::{Lost, Seen};
 use super::worker::JobError;
-use crate::model::{Digest, Outcome, Verdict};
+use crate::model::{Outcome, Verdict};
 use crate::resolve::{Patience, Setback};
-use crate::store::{Lease, NewRun, Run};
+use crate::store::{Lease, NewRun, Run, RunTag};
 
 impl Pipeline {
     /// Brings a run up to what is said of its image by now, where that may be another than before. `Some`: it ends
@@ -33,23 +33,25 @@ impl Pipeline {
         Ok(new.settled.map(End::Verdict))
     }
 
-    /// The same run as its image's push would make it now. `None`: its image is not tagged any more.
+    /// The same run as the push of one of its tags would make it now. `None`: its digest is not tagged any more.
     async fn as_of_now(self: &Arc<Self>, run: &Run) -> Result<Option<NewRun>, Lost> {
         let tags = self.store().tags_of(run.id).await.map_err(JobError::from)?;
-        let Some(tag) = tags.iter().rev().find(|tag| !tag.moved) else {
-            return Ok(None);
-        };
+        let mut refused = None;
+        for tag in tags.iter().rev().filter(|tag| !tag.moved) {
+            match self.as_of_tag(run, tag).await {
+                Err(Lost::Setback(Setback::Final(why))) => refused = Some(Setback::Final(why)),
+                other => return other.map(Some),
+            }
+        }
+        refused.map_or(Ok(None), |why| Err(why.into()))
+    }
+
+    async fn as_of_tag(self: &Arc<Self>, run: &Run, tag: &RunTag) -> Result<NewRun, Lost> {
         let bound = self.bound(&run.image).await?;
-        let digest: Digest = if run.policy.is_unread {
-            let access = self.resolver.bindings().access(&run.image, &bound);
-            self.resolver.digest(&run.image, &tag.tag, access).await?
-        } else {
-            run.pushed.clone()
-        };
         let seen = Seen {
             image: &run.image,
             tag: &tag.tag,
-            digest: &digest,
+            digest: &run.pushed,
             at: tag.seen_at,
             waited: self.waited(Some(tag.seen_at)),
             bound: &bound,
@@ -61,7 +63,7 @@ impl Pipeline {
         let new = self.trace(&seen).await?.into_iter().find(is_same);
         // A verdict is never moved to another commit, nor told under another name.
         let elsewhere = "by now the image leads to another check than this one: push it again";
-        Ok(Some(new.ok_or_else(|| Setback::Final(elsewhere.to_owned()))?))
+        new.ok_or_else(|| Setback::Final(elsewhere.to_owned()).into())
     }
 
     fn stands_in_the_way(&self, run: &Run, setback: Setback) -> End {

@@ -1,6 +1,8 @@
 //! What deliveries ask for by themselves: GitHub's events (reruns, installations and repositories that change), and
 //! the operator's orders.
 
+use std::collections::BTreeMap;
+
 use super::Pipeline;
 use super::worker::JobError;
 use crate::delivery::OPERATOR;
@@ -204,7 +206,12 @@ impl Pipeline {
 
     async fn rerun_commit(&self, lease: &Lease, repo: &RepoRef, commit: &CommitSha) -> Result<(), JobError> {
         let runs = self.store().current_runs_of_commit(repo.id, commit).await?;
-        let mut ids: Vec<RunId> = runs.iter().map(|run| run.id).collect();
+        // A digest that was planned in several ways has one check of each name that counts: the newest.
+        let newest: BTreeMap<_, _> = runs
+            .iter()
+            .map(|run| ((&run.context, &run.digest), run.id))
+            .collect();
+        let mut ids: Vec<RunId> = newest.into_values().collect();
         ids.extend(self.store().waits_in_vain(repo.id, commit).await?);
         let reruns = self.store().rerun_all(lease, &ids, &lease.subject).await?;
         tracing::info!(repo.name = %repo.name, %commit, ?reruns, "GitHub asks for all runs on a commit again");

@@ -205,6 +205,7 @@ impl Pipeline {
             },
             started_at_ms: run.started_at.unwrap_or(run.created_at),
             attempt: u32::try_from(run.attempt).unwrap_or(u32::MAX),
+            is_unread: run.policy.is_unread,
         })
     }
 }

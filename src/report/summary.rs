@@ -34,7 +34,7 @@ const MAX_DETAIL: usize = 4000;
 const MAX_NOTE: usize = 600;
 
 /// What need not be built anew need not be pushed anew.
-const ONCE_MENDED: &str = "What is mended elsewhere than in the image, as in `.github/hubcheck.yml` or with an account at the registry, needs no other push: run this check again.\n\n";
+const ONCE_MENDED: &str = "What is mended elsewhere than in the image, as in `.github/hubcheck.yml`, needs no other push: run this check again.\n\n";
 
 /// The summary of `story`.
 pub(super) fn write(story: &Story<'_>) -> String {
@@ -119,6 +119,7 @@ fn headline(story: &Story<'_>) -> String {
     } else if let Standing::Judged { verdict, .. } = story.standing
         && verdict.outcome == Outcome::ActionRequired
         && story.mend.is_none()
+        && !story.is_unread
     {
         headline.push_str(ONCE_MENDED);
     }

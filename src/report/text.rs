@@ -61,6 +61,8 @@ pub struct Story<'a> {
     pub started_at_ms: i64,
     /// How often the run was started: 1 for the first time.
     pub attempt: u32,
+    /// Could the image not even be read? Then there is no digest to run again.
+    pub is_unread: bool,
 }
 
 impl<'a> Story<'a> {

@@ -20,7 +20,7 @@ pub enum Rerun {
     Awaited(RunId),
 }
 
-/// The run of a digest on a commit, under one context, that was made last.
+/// The newest attempt.
 #[derive(FromRow)]
 struct Newest {
     #[sqlx(try_from = "String")]
@@ -37,9 +37,9 @@ impl Newest {
     fn waited_for_somebody(&self) -> bool {
         let for_somebody = [Outcome::ActionRequired, Outcome::Neutral];
         let mut words = for_somebody.iter().map(|outcome| outcome.as_str());
-        self.looks_again
-            || self.policy.0.blocked.is_some()
-            || words.any(|word| self.outcome.as_deref() == Some(word))
+        let waited = self.looks_again || self.policy.0.blocked.is_some();
+        // Of what could not be read no digest is known, and a rerun is of a digest.
+        !self.policy.0.is_unread && (waited || words.any(|word| self.outcome.as_deref() == Some(word)))
     }
 }
 
@@ -74,8 +74,8 @@ impl Store {
             .row(
                 "SELECT n.id, n.stage, n.outcome, n.policy, n.looks_again FROM runs AS r JOIN runs AS n
                    ON n.repo_id = r.repo_id AND n.image = r.image AND n.digest = r.digest AND n.platform = r.platform
-                  AND n.commit_sha = r.commit_sha AND n.context = r.context
-                 WHERE r.id = $1 ORDER BY n.created_at DESC, n.id DESC LIMIT 1",
+                  AND n.commit_sha = r.commit_sha AND n.plan_fingerprint = r.plan_fingerprint
+                 WHERE r.id = $1 ORDER BY n.attempt DESC LIMIT 1",
                 args![run.to_string()],
             )
             .await?;
@@ -85,6 +85,11 @@ impl Store {
         if newest.stage != "finished" {
             return Ok(Some(Rerun::UnderWay(newest.id)));
         }
+        let again = self.attempt_again(tx, &newest, delivery).await?;
+        Ok(Some(Rerun::Made(again)))
+    }
+
+    async fn attempt_again(&self, tx: &mut Tx, newest: &Newest, delivery: &str) -> Result<RunId, StoreError> {
         let again = RunId::new();
         tx.execute(
             "INSERT INTO runs (id, repo_id, image, digest, platform, commit_sha, plan_fingerprint, attempt,
@@ -107,7 +112,12 @@ impl Store {
             ],
         )
         .await?;
-        Self::inherit_tags(tx, newest.id, again).await?;
+        tx.execute(
+            "INSERT INTO run_tags (run_id, tag, seen_at, superseded_by)
+             SELECT $1, tag, seen_at, superseded_by FROM run_tags WHERE run_id = $2",
+            args![again.to_string(), newest.id.to_string()],
+        )
+        .await?;
         self.note_in(
             tx,
             again,
@@ -123,27 +133,7 @@ impl Store {
             },
         )
         .await?;
-        Ok(Some(Rerun::Made(again)))
-    }
-
-    /// The tags of the attempt before, and those that still mean the digest and joined an attempt before that.
-    async fn inherit_tags(tx: &mut Tx, before: RunId, again: RunId) -> Result<(), StoreError> {
-        for sql in [
-            "INSERT INTO run_tags (run_id, tag, seen_at, superseded_by)
-             SELECT $1, tag, seen_at, superseded_by FROM run_tags WHERE run_id = $2",
-            "INSERT INTO run_tags (run_id, tag, seen_at)
-             SELECT $1, t.tag, MAX(t.seen_at) FROM runs AS r JOIN runs AS o
-               ON o.repo_id = r.repo_id AND o.image = r.image AND o.digest = r.digest AND o.platform = r.platform
-              AND o.commit_sha = r.commit_sha AND o.context = r.context
-             JOIN run_tags AS t ON t.run_id = o.id
-             WHERE r.id = $2 AND t.superseded_by IS NULL AND NOT EXISTS (
-                SELECT 1 FROM run_tags WHERE run_id = $1 AND tag = t.tag)
-             GROUP BY t.tag",
-        ] {
-            tx.execute(sql, args![again.to_string(), before.to_string()])
-                .await?;
-        }
-        Ok(())
+        Ok(again)
     }
 
     /// What a run is tested by, as it was read again: everything but its commit and its context.
@@ -169,7 +159,7 @@ impl Store {
         tx.execute(
             "UPDATE runs SET digest = $2, pushed = $3, platform = $4, image_private = $5, evidence = $6, binding = $7,
                 claims = $8, plan = $9, policy = $10, image_facts = $11, plan_fingerprint = $12,
-                attempt = CASE WHEN attempt > $13 THEN attempt ELSE $13 END, looks_again = FALSE
+                attempt = CASE WHEN attempt > $13 THEN attempt ELSE $13 END, looks_again = $14
              WHERE id = $1 AND stage <> 'finished'",
             args![
                 id.as_str(),
@@ -184,7 +174,9 @@ impl Store {
                 json(&new.policy),
                 new.facts.as_ref().map(json),
                 new.fingerprint(),
-                taken.map_or(1, |(attempt,)| attempt)
+                taken.map_or(1, |(attempt,)| attempt),
+                // Whoever dies before that verdict is kept has to find it out once more.
+                new.settled.is_some()
             ],
         )
         .await?;

@@ -81,6 +81,7 @@ impl Scene {
             log: Log::Tail("1 of 2 passed\n@octocat broke it\n"),
             started_at_ms: 1_000,
             attempt: 1,
+            is_unread: false,
         }
     }
 }

@@ -34,6 +34,7 @@ async fn what_stands_there_before_the_start_is_read_at_the_start() {
 async fn an_image_that_nobody_declares_is_ignored_with_the_mend() {
     let house = declaring("{}").await;
     declare(&house, "images:\n  acme/other:\n").await;
+    house.is_indexed(1).await;
     let answer = house.post(&house.hook(), today("v1").to_string()).await;
     assert_eq!(answer["decision"], "ignored", "{answer}");
     let reason = answer["reason"].as_str().unwrap();

@@ -11,9 +11,9 @@ on_both_engines! {
     a_superseded_run_can_be_run_again_and_leaves_the_status_to_its_successor,
     what_waited_for_somebody_is_read_again_before_its_tests,
     what_could_not_be_read_again_is_so_the_next_time,
-    of_what_another_run_has_judged_meanwhile_that_one_is_tested_again,
     what_is_planned_like_another_run_is_an_attempt_after_it,
-    a_rerun_has_all_tags_that_mean_its_digest,
+    a_verdict_without_tests_is_found_out_once_more_by_whoever_comes_after_a_kill,
+    of_an_image_that_nobody_could_read_there_is_no_digest_to_read_again,
 }
 
 /// Somebody asks for a run again.
@@ -36,8 +36,13 @@ async fn made(shelf: &Shelf, run: RunId) -> Run {
 
 /// A run that was over before it began, as there is something to be mended.
 async fn blocked(shelf: &Shelf, tag: &str) -> RunId {
+    blocked_with(shelf, tag, false).await
+}
+
+async fn blocked_with(shelf: &Shelf, tag: &str, is_unread: bool) -> RunId {
     let (pushes, held) = shelf.push("acme/app", tag).await;
     let mut new = new_run(tag, '1', 1);
+    new.policy.is_unread = is_unread;
     new.policy.blocked = Some("the file is broken".to_owned());
     new.settled = new.policy.blocked_verdict();
     match shelf.store.admit(&held, &pushes, &[new]).await.unwrap().remove(0) {
@@ -100,22 +105,17 @@ async fn what_waited_for_somebody_is_read_again_before_its_tests(shelf: Shelf) {
     assert_eq!((planned.looks_again, planned.attempt), (false, 2));
     assert_eq!((planned.policy.blocked, planned.plan), (None, mended.plan));
 
-    let asked = asked_for(&shelf, first).await;
-    assert_eq!(
-        asked,
-        Some(Rerun::UnderWay(again.id)),
-        "whatever they are tested by"
-    );
     store
         .finish_run(&testing, again.id, &passed(), b"")
         .await
         .unwrap();
-    let third = made(&shelf, first).await;
+    let third = made(&shelf, again.id).await;
     assert_eq!(
         (third.looks_again, third.attempt),
         (false, 3),
         "nobody was waited for"
     );
+    assert!(made(&shelf, first).await.looks_again);
 }
 
 async fn what_could_not_be_read_again_is_so_the_next_time(shelf: Shelf) {
@@ -126,18 +126,6 @@ async fn what_could_not_be_read_again_is_so_the_next_time(shelf: Shelf) {
     let finished = shelf.store.finish_run(&testing, again.id, &trouble, b"").await;
     finished.unwrap();
     assert!(made(&shelf, first).await.looks_again);
-}
-
-async fn of_what_another_run_has_judged_meanwhile_that_one_is_tested_again(shelf: Shelf) {
-    let first = blocked(&shelf, "v1").await;
-    // The file was mended, and the digest pushed again.
-    let judged = shelf.made("v1", '1', 2).await;
-    let testing = shelf.testing().await;
-    let finished = shelf.store.finish_run(&testing, judged, &passed(), b"").await;
-    finished.unwrap();
-    let again = made(&shelf, first).await;
-    assert_eq!((again.looks_again, again.attempt), (false, 2));
-    assert_eq!(again.policy.blocked, None);
 }
 
 async fn what_is_planned_like_another_run_is_an_attempt_after_it(shelf: Shelf) {
@@ -151,18 +139,28 @@ async fn what_is_planned_like_another_run_is_an_attempt_after_it(shelf: Shelf) {
     let attempt = async |run| shelf.store.run(run).await.unwrap().unwrap().attempt;
     assert_eq!((attempt(pushed).await, attempt(again.id).await), (1, 2));
 
-    let second = shelf.testing().await;
-    let finished = shelf.store.finish_run(&second, pushed, &passed(), b"").await;
+    let finished = shelf.store.finish_run(&testing, again.id, &passed(), b"").await;
     finished.unwrap();
-    assert_eq!(made(&shelf, first).await.attempt, 3, "the attempts of both count");
+    assert_eq!(
+        made(&shelf, pushed).await.attempt,
+        3,
+        "the attempts of both count"
+    );
 }
 
-async fn a_rerun_has_all_tags_that_mean_its_digest(shelf: Shelf) {
-    // As nothing was tested, each tag had a try of its own.
-    let (one, two) = (blocked(&shelf, "v1").await, blocked(&shelf, "latest").await);
-    assert_ne!(one, two);
-    let again = made(&shelf, one).await;
-    let tags = shelf.store.tags_of(again.id).await.unwrap();
-    let names: Vec<_> = tags.iter().map(|tag| tag.tag.as_str()).collect();
-    assert_eq!(names, ["latest", "v1"]);
+async fn a_verdict_without_tests_is_found_out_once_more_by_whoever_comes_after_a_kill(shelf: Shelf) {
+    let first = blocked(&shelf, "v1").await;
+    let again = made(&shelf, first).await;
+    let testing = shelf.testing().await;
+    let mut still = new_run("v1", '1', 1);
+    still.policy.blocked = Some("the file is broken in another place".to_owned());
+    still.settled = still.policy.blocked_verdict();
+    let planned = shelf.store.planned_anew(&testing, again.id, &still).await;
+    planned.unwrap();
+    assert!(shelf.store.run(again.id).await.unwrap().unwrap().looks_again);
+}
+
+async fn of_an_image_that_nobody_could_read_there_is_no_digest_to_read_again(shelf: Shelf) {
+    let unread = blocked_with(&shelf, "v1", true).await;
+    assert!(!made(&shelf, unread).await.looks_again);
 }
