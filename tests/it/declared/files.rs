@@ -79,7 +79,6 @@ async fn a_run_that_waited_for_its_tests_and_is_asked_for_again_tests_the_same_d
         .label("org.opencontainers.image.revision", commit.as_str())
         .build();
     let digest = house.push("v1", &image).await;
-    house.push("latest", &image).await;
     let first = house.shown(&commit, 1).await;
     assert_eq!(first.conclusion(), ("action_required", "error"));
     assert!(
